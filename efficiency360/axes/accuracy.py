@@ -1,0 +1,191 @@
+"""Accuracy: how often the model is right, overall, by class, and where it errs with confidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import numpy as np
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from efficiency360.axes.base import Need
+from efficiency360.errors import AxisError
+from efficiency360.records import Caveat, Findings, Measurement, Series
+from efficiency360.statistics.intervals import mean_recall, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from efficiency360.axes.base import Evidence, Labels, Run
+    from efficiency360.dataset.stream import ImageStream
+    from efficiency360.subject.subject import Subject
+
+_TOP = 5
+_NEAR_CHANCE = 0.2
+_FEW = 30
+_WORST_ERRORS = 12
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Accuracy:
+    """Top-1, top-5, balanced and per-class accuracy with intervals, on the images as the preprocessing makes them.
+
+    Top-k counts an image as right when fewer than k classes score above its label, or equal with a lower index (as a
+    stable argsort orders them). Balanced accuracy is the mean recall over the classes present (as in scikit-learn).
+    What would make these numbers wrong: preprocessing or label order that is not the model's own, images from its
+    training set, mislabelled images. The near-chance caveat catches the first only when it is gross.
+    """
+
+    id: ClassVar[str] = "accuracy"
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
+
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
+        """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch."""
+        import torch  # noqa: PLC0415 - only the worker has torch
+
+        if data is None:
+            raise AxisError("no data")
+        with torch.inference_mode():
+            for batch in data.batches(self.batch_size):
+                logits = subject.logits(subject.to_input(batch.images))
+                yield {"logits": logits.float().cpu().numpy(), "readable": batch.readable}
+                run.progress(batch.start + len(batch.readable), len(data))
+
+    def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:
+        """Compare `logits` (N, K) with the labels of the N images.
+
+        Raises:
+            AxisError: too many unreadable images, or logits that are not finite.
+        """
+        if labels is None:
+            raise AxisError("no labels")
+        _check_shape(evidence, labels)
+        readable = evidence["readable"].astype(bool)
+        caveats = list(_unreadable(readable, labels, self.max_unreadable))
+        logits = evidence["logits"][readable].astype(np.float64)
+        classes, rows = labels.classes[readable], np.flatnonzero(readable)
+        _check_finite(logits, rows, labels)
+        rank = _rank(logits, classes)
+        caveats += [*_near_chance(rank == 0, classes, logits.shape[1]), *_ties(logits), *labels.caveats]
+        return Findings(
+            measurements=(*_overall(rank, classes, logits.shape[1]), *_per_class(rank == 0, classes, labels)),
+            series=(_confident_errors(logits, classes, rows, labels),),
+            caveats=tuple(caveats),
+        )
+
+
+def _check_shape(evidence: Evidence, labels: Labels) -> None:
+    n, logits, readable = len(labels.classes), evidence["logits"], evidence["readable"]
+    if logits.ndim != 2 or len(logits) != n or readable.shape != (n,):  # noqa: PLR2004 - (N, K)
+        raise AxisError(
+            f"the model answered {logits.shape} logits for {n} images; one row of logits an image is needed"
+        )
+    if labels.classes.max() >= logits.shape[1]:
+        raise AxisError(f"the model answered {logits.shape[1]} classes, fewer than when it was loaded")
+
+
+def _rank(logits: NDArray[np.float64], classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many classes come before the true one; 0 is right."""
+    own = np.take_along_axis(logits, classes[:, None], axis=1)
+    before = np.arange(logits.shape[1])[None] < classes[:, None]
+    return np.asarray(((logits > own) | ((logits == own) & before)).sum(axis=1))
+
+
+def _overall(rank: NDArray[np.int64], classes: NDArray[np.int64], k: int) -> Iterator[Measurement]:
+    n = len(rank)
+    for name, top in (("top1", 1), ("top5", _TOP)):
+        if top < k:
+            yield _proportion(f"accuracy.{name}", int((rank < top).sum()), n, {})
+    total = np.bincount(classes, minlength=k)
+    correct = np.bincount(classes[rank == 0], minlength=k)
+    present = total > 0
+    yield Measurement(
+        name="accuracy.balanced",
+        value=float(np.mean(correct[present] / total[present])),
+        unit="proportion",
+        better="higher",
+        n=n,
+        interval=mean_recall(correct, total),
+    )
+
+
+def _proportion(name: str, successes: int, n: int, params: dict[str, bool | int | float | str]) -> Measurement:
+    interval = wilson(successes, n)
+    return Measurement(
+        name=name, value=successes / n, unit="proportion", better="higher", n=n, interval=interval, params=params
+    )
+
+
+def _per_class(right: NDArray[np.bool_], classes: NDArray[np.int64], labels: Labels) -> Iterator[Measurement]:
+    for index in np.unique(classes):
+        mine = right[classes == index]
+        yield _proportion("accuracy.per_class", int(mine.sum()), len(mine), {"class": labels.name(int(index))})
+
+
+def _confident_errors(
+    logits: NDArray[np.float64], classes: NDArray[np.int64], rows: NDArray[np.int64], labels: Labels
+) -> Series:
+    """The errors with the highest softmax confidence, by file name."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    confidence = 1 / np.exp(shifted).sum(axis=1)
+    predicted = logits.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != classes)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_WORST_ERRORS]
+    return Series(
+        name="accuracy.confident_errors",
+        title="Most confident errors",
+        columns={
+            "image": [labels.files[rows[i]] for i in worst],
+            "label": [labels.name(int(classes[i])) for i in worst],
+            "predicted": [labels.name(int(predicted[i])) for i in worst],
+            "confidence": [round(float(confidence[i]), 4) for i in worst],
+        },
+    )
+
+
+def _unreadable(readable: NDArray[np.bool_], labels: Labels, allowed: float) -> Iterator[Caveat]:
+    bad = np.flatnonzero(~readable)
+    if not len(bad):
+        return
+    named = ", ".join(labels.files[i] for i in bad[:_TOP]) + (", ..." if len(bad) > _TOP else "")
+    count = f"{len(bad)} of {len(readable)} images could not be read ({named})"
+    if len(bad) > allowed * len(readable):
+        raise AxisError(f"{count}; at most {allowed:.1%} may be (accuracy.max_unreadable)")
+    yield Caveat(id="data.unreadable", severity="warning", text=f"{count}; they are left out.")
+
+
+def _check_finite(logits: NDArray[np.float64], rows: NDArray[np.int64], labels: Labels) -> None:
+    bad = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        first = labels.files[rows[bad[0]]]
+        raise AxisError(f"the model returned NaN or infinity for {len(bad)} of {len(logits)} images (first: {first})")
+
+
+def _near_chance(right: NDArray[np.bool_], classes: NDArray[np.int64], k: int) -> Iterator[Caveat]:
+    """Say so where the model does little better than always naming one class."""
+    majority = np.bincount(classes).max() / len(classes)
+    chance = max(1 / k, float(majority))
+    accuracy = float(right.mean())
+    skill = (accuracy - chance) / (1 - chance) if chance < 1 else 1.0
+    if skill < _NEAR_CHANCE:
+        text = (
+            f"Top-1 accuracy {accuracy:.3f} is near what always naming one class would give ({chance:.3f}). Wrong"
+            " normalisation (mean, std, pixel range) or label order? Check the manifest before believing these numbers."
+        )
+        yield Caveat(id="accuracy.near_chance", severity="critical", text=text)
+    if len(classes) < _FEW:
+        text = f"Only {len(classes)} images: the intervals are wide."
+        yield Caveat(id="accuracy.few_images", severity="warning", text=text)
+
+
+def _ties(logits: NDArray[np.float64]) -> Iterator[Caveat]:
+    tied = float(((logits == logits.max(axis=1, keepdims=True)).sum(axis=1) > 1).mean())
+    if tied > 0:
+        text = f"{tied:.1%} of images have classes tied for first; the lowest index counts as the prediction."
+        yield Caveat(id="accuracy.ties", severity="warning", text=text)

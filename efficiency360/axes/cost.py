@@ -1,0 +1,131 @@
+"""Cost: what one image takes, counted rather than timed: parameters, MACs, activations, bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from efficiency360.axes.base import Need
+from efficiency360.records import Caveat, Findings, Measurement, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from efficiency360.axes.base import Evidence, Labels, Run
+    from efficiency360.dataset.stream import ImageStream
+    from efficiency360.subject.subject import Subject
+
+_AGREEMENT = 0.001
+_ELEMENTWISE = 0.1
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Cost:
+    """Parameters, MACs, FLOPs, activations and bytes for one image at the subject's input size.
+
+    `cost.macs` follows fvcore: one multiply-add of a convolution, matrix product or attention is 1; normalisation,
+    pooling and interpolation count as fvcore counts them; element-wise arithmetic counts nothing. `cost.flops` is
+    2 x MACs. `cost.op_coverage` is the share of arithmetic calls that were counted: 1 is all; below it the MACs are an
+    underestimate. `cost.weights_bytes` is parameters and buffers as they lie in memory.
+    What would make these numbers wrong: compute hidden from the tracer (custom kernels, scripted code, numpy), which
+    lowers the coverage where the tracer sees the call; control flow that depends on the image, counted for one image.
+    """
+
+    id: ClassVar[str] = "cost"
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[Need]] = frozenset()
+
+    def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
+        """Yield the counts, each as an array of one, and the operators as names with calls and MACs."""
+        import torch  # noqa: PLC0415 - only the worker has torch
+
+        from efficiency360.numerics.complexity import count  # noqa: PLC0415
+
+        generator = torch.Generator().manual_seed(run.seed)
+        image = torch.rand((1, *subject.input_shape), generator=generator).to(subject.device)
+        complexity = count(subject.module, subject.normalised(image))
+        tensors = [*subject.module.parameters(), *subject.module.buffers()]
+        operators = sorted(complexity.macs_by_operator)
+        uncounted = sorted(complexity.uncounted_calls)
+        yield {
+            "params": _one(sum(parameter.numel() for parameter in subject.module.parameters())),
+            "weights_bytes": _one(sum(tensor.numel() * tensor.element_size() for tensor in tensors)),
+            "file_bytes": np.array([subject.file_bytes] if subject.file_bytes else [], dtype=np.int64),
+            "macs": _one(complexity.macs),
+            "activations": _one(complexity.activations),
+            "elementwise": _one(complexity.elementwise_elements),
+            "matmul_macs": np.array([complexity.matmul_macs, complexity.reference_matmul_macs], dtype=np.int64),
+            "operator": np.array(operators, dtype=np.str_),
+            "operator_macs": _many([complexity.macs_by_operator[op] for op in operators]),
+            "operator_calls": _many([complexity.calls_by_operator.get(op, 0) for op in operators]),
+            "uncounted": np.array(uncounted, dtype=np.str_),
+            "uncounted_calls": _many([complexity.uncounted_calls[op] for op in uncounted]),
+            "coverage": np.array([complexity.coverage]),
+        }
+
+    def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
+        """Name the counts and say where they cannot be trusted."""
+        macs = int(evidence["macs"][0])
+        counted = [
+            ("cost.params", int(evidence["params"][0]), "parameters", "lower"),
+            ("cost.macs", macs, "MACs", "lower"),
+            ("cost.flops", 2 * macs, "FLOPs", "lower"),
+            ("cost.activations", int(evidence["activations"][0]), "elements", "lower"),
+            ("cost.weights_bytes", int(evidence["weights_bytes"][0]), "bytes", "lower"),
+            *(("cost.file_bytes", int(size), "bytes", "lower") for size in evidence["file_bytes"]),
+            ("cost.op_coverage", float(evidence["coverage"][0]), "proportion", "higher"),
+        ]
+        return Findings(
+            measurements=tuple(
+                Measurement(name=name, value=value, unit=unit, better=better) for name, value, unit, better in counted
+            ),
+            series=(_operators(evidence),),
+            caveats=tuple(_caveats(evidence, macs)),
+        )
+
+
+def _one(value: int) -> np.ndarray:
+    return np.array([value], dtype=np.int64)
+
+
+def _many(values: list[int]) -> np.ndarray:
+    return np.array(values, dtype=np.int64)
+
+
+def _operators(evidence: Evidence) -> Series:
+    order = np.argsort(evidence["operator_macs"], kind="stable")[::-1]
+    columns = {key: evidence[key][order].tolist() for key in ("operator", "operator_calls", "operator_macs")}
+    return Series(
+        name="cost.by_operator",
+        title="MACs by operator",
+        columns={"operator": columns["operator"], "calls": columns["operator_calls"], "macs": columns["operator_macs"]},
+    )
+
+
+def _caveats(evidence: Evidence, macs: int) -> Iterator[Caveat]:
+    yield Caveat(
+        id="cost.convention",
+        severity="info",
+        text="One multiply-add is one MAC and two FLOPs; normalisation and pooling count as fvcore counts them,"
+        " element-wise arithmetic counts nothing; one image.",
+    )
+    if len(evidence["uncounted"]):
+        named = ", ".join(
+            f"{op} (x{n})" for op, n in zip(evidence["uncounted"], evidence["uncounted_calls"], strict=True)
+        )
+        text = f"Not counted: {named}. MACs and FLOPs are an underestimate."
+        yield Caveat(id="cost.uncounted_ops", severity="warning", text=text)
+    ours, reference = map(int, evidence["matmul_macs"])
+    if abs(ours - reference) > _AGREEMENT * max(ours, reference):
+        text = (
+            f"Convolutions, matrix products, attention: {ours:.4g} MACs here, {reference:.4g} by torch's own counter;"
+            " they should agree within 0.1 %."
+        )
+        yield Caveat(id="cost.counters_disagree", severity="warning", text=text)
+    elementwise = int(evidence["elementwise"][0])
+    if elementwise > _ELEMENTWISE * macs:
+        text = f"Element-wise arithmetic on {elementwise:.4g} elements is not in the MACs, and is much for this model."
+        yield Caveat(id="cost.elementwise", severity="info", text=text)

@@ -1,0 +1,67 @@
+"""Which axes there are: ours by name, others by the entry point `efficiency360.axes`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from efficiency360.errors import InputError
+from efficiency360.spec import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from efficiency360.axes.base import Axis
+
+_OURS = {
+    "cost": "efficiency360.axes.cost:Cost",
+    "accuracy": "efficiency360.axes.accuracy:Accuracy",
+}
+
+
+@cache
+def _registry() -> dict[str, str]:
+    plugins = {point.name: point.value for point in entry_points(group="efficiency360.axes")}
+    return {**plugins, **_OURS}
+
+
+def axis_ids() -> tuple[str, ...]:
+    """All axes that can be measured here: ours first, in the order in which they run."""
+    return (*_OURS, *sorted(_registry().keys() - _OURS.keys()))
+
+
+def axis_type(axis_id: str) -> type[Axis]:
+    """The class of an axis.
+
+    Raises:
+        InputError: there is no such axis.
+    """
+    try:
+        module, _, name = _registry()[axis_id].partition(":")
+    except KeyError:
+        raise InputError(f"no axis '{axis_id}'{suggest(axis_id, axis_ids())}") from None
+    return cast("type[Axis]", getattr(import_module(module), name))
+
+
+def make_axis(axis_id: str, settings: Mapping[str, Any]) -> Axis:
+    """An axis with these settings; the others keep their defaults.
+
+    Raises:
+        InputError: no such axis, an unknown setting, or a value of the wrong kind.
+    """
+    cls = axis_type(axis_id)
+    known = [field.name for field in fields(cast("Any", cls))]
+    for key in settings:
+        if key not in known:
+            raise InputError(f"unknown setting '{axis_id}.{key}'{suggest(key, known)}")
+    try:
+        return TypeAdapter(cls).validate_python(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"setting '{axis_id}.{place}': {first['msg']}") from error

@@ -1,0 +1,65 @@
+"""`e360`: the commands, errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from efficiency360.cli import audit, demo, gate, listing, report
+from efficiency360.errors import E360Error, ExitCode
+from efficiency360.render.text import plain
+
+_ClickException = typer.BadParameter.__mro__[2]
+
+app = typer.Typer(
+    name="e360",
+    help="Audit a vision model on every axis of Efficiency 360, and turn the result into a report and a yes or no.",
+    epilog="Start with: e360 demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("audit", epilog=audit.EXAMPLES)(audit.command)
+app.command("demo", epilog=demo.EXAMPLES)(demo.command)
+app.command("gate", epilog=gate.EXAMPLES)(gate.command)
+app.command("report", epilog=report.EXAMPLES)(report.command)
+app.command("list", epilog=listing.EXAMPLES)(listing.command)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong becomes one line on standard error and an exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of `e360 ARGUMENTS`."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except E360Error as error:
+        return _complain(str(error), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _complain("interrupted; finished axes are kept, add --resume to go on from them", ExitCode.UNDECIDED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.UNDECIDED
+    except Exception as error:
+        if isinstance(error, _ClickException):
+            return _complain(_usage(error), ExitCode.USAGE)
+        if os.environ.get("E360_DEBUG"):
+            raise
+        text = f"internal error, please report it: {type(error).__name__}: {error} (E360_DEBUG=1 shows where)"
+        return _complain(text, ExitCode.UNDECIDED)
+    return code if isinstance(code, int) else ExitCode.PASS
+
+
+def _usage(error: BaseException) -> str:
+    command = getattr(getattr(error, "ctx", None), "command_path", "e360")
+    return f"{error.format_message()} (see {command} --help)"  # type: ignore[attr-defined] # every ClickException has it
+
+
+def _complain(message: str, code: ExitCode) -> ExitCode:
+    sys.stderr.write(f"e360: {plain(' '.join(message.split()))}\n")
+    return code

@@ -1,0 +1,20 @@
+"""`e360 demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = "Example:\n\ne360 demo --out /tmp/demo"
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("e360-out/demo"),
+    threads: Annotated[int | None, typer.Option(help="Processor threads [default: all].")] = None,
+) -> int:
+    """Audit the small model that comes with e360, on digits that its training never saw."""
+    from efficiency360.cli.audit import run  # noqa: PLC0415 - keeps --help fast
+
+    return run("zoo:digits_transformer", out, data="digits", audit="release", threads=threads)

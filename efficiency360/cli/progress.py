@@ -1,0 +1,71 @@
+"""What a user sees while an audit runs: bars in a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from efficiency360.render.text import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from efficiency360.records import AxisRecord
+
+
+class Live:
+    """A `Reporter` on standard error."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        """A stage such as loading begins."""
+        self._begin(plain(text))
+
+    def axis(self, axis_id: str) -> None:
+        """An axis begins."""
+        self._begin(f"Measuring {axis_id}")
+
+    def progress(self, done: int, total: int) -> None:
+        """The axis is this far."""
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
+    def finished(self, record: AxisRecord) -> None:
+        """The axis has ended."""
+        took = time.monotonic() - self._began
+        reason = f": {plain(record.reason)}" if record.reason else ""
+        self._console.print(f"  {record.id} {record.status} ({took:.1f} s){reason}", markup=False, highlight=False)
+
+    def _begin(self, text: str) -> None:
+        self._began = time.monotonic()
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(text, total=None)
+        if not self._console.is_terminal:
+            self._console.print(f"{text} ...", markup=False, highlight=False)

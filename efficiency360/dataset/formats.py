@@ -1,0 +1,163 @@
+"""Reading a data set from disk: class folders, a folder with metadata.csv, a flat folder, an .npz, the digits."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from efficiency360.dataset.core import Dataset, RawLabels
+from efficiency360.dataset.digits import load_digits
+from efficiency360.errors import InputError
+from efficiency360.spec import suggest
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_ARRAY_DIMS = (3, 4)
+
+
+def open_dataset(source: str | Path) -> Dataset:
+    """Open a data set by path, or the embedded `digits` by name.
+
+    A folder with `metadata.csv` is a table (columns file_name and label; all others are groups); a folder of folders
+    holds one class a folder; a flat folder of images has no labels; an `.npz` holds `images` and, if known, `labels`.
+
+    Raises:
+        InputError: there is no such data, or a mistake in it, with the place and the next step.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _open_table(path) if (path / "metadata.csv").exists() else _open_folder(path)
+    if path.is_file():
+        if path.suffix == ".npz":
+            return _open_npz(path)
+        raise InputError(f"{path} is neither a folder nor an .npz file; give one of these")
+    if str(source) == "digits":
+        return _open_digits()
+    raise InputError(f"no data at {path}; give a folder, an .npz file, or the name 'digits'")
+
+
+def _open_digits() -> Dataset:
+    split = load_digits("test")
+    names = tuple(f"digit {index:04}" for index in range(len(split.labels)))
+    labels = RawLabels(tuple(str(label) for label in split.labels), names)
+    return Dataset(name="digits (test part)", kind="arrays", files=names, labels=labels, arrays=split.images)
+
+
+def _open_folder(root: Path) -> Dataset:
+    """Class folders, or a flat folder of unlabelled images."""
+    classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    files = [(image, folder.name) for folder in classes for image in _images_below(folder)]
+    if files:
+        names = tuple(image.relative_to(root).as_posix() for image, _ in files)
+        labels = RawLabels(tuple(label for _, label in files), tuple(f"folder {label}" for _, label in files))
+        return Dataset(name=root.name, kind="class folders", files=names, labels=labels, root=root)
+    names = tuple(image.relative_to(root).as_posix() for image in _images_below(root))
+    return Dataset(name=root.name, kind="images without labels", files=names, root=root)
+
+
+def _images_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _open_table(root: Path) -> Dataset:
+    table = root / "metadata.csv"
+    rows, lines, header = _read_csv(table)
+    if "file_name" not in header:
+        raise InputError(f"{table}: no column 'file_name'{suggest('file_name', header)}")
+    files = tuple(row["file_name"] for row in rows)
+    _check_files(root, table, files, lines)
+    places = tuple(f"metadata.csv line {line}" for line in lines)
+    labels = RawLabels(tuple(row["label"] for row in rows), places) if "label" in header else None
+    columns = {key: tuple(row[key] for row in rows) for key in header if key not in {"file_name", "label"}}
+    return Dataset(name=root.name, kind="metadata.csv", files=files, labels=labels, columns=columns, root=root)
+
+
+def _read_csv(table: Path) -> tuple[list[dict[str, str]], list[int], list[str]]:
+    """Rows, the line each ends on, and the header of a UTF-8 csv."""
+    try:
+        text = table.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = table.read_bytes()[: error.start].count(b"\n") + 1
+        raise InputError(f"{table} line {line}: not UTF-8 text; save the table as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{table}: {error.strerror}") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows: list[dict[str, str]] = []
+    lines: list[int] = []
+    try:
+        header = list(reader.fieldnames or [])
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(f"{table} line {reader.line_num}: not {len(header)} fields as in the header")
+            rows.append(row)
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"{table} line {reader.line_num}: {error}") from error
+    if len(set(header)) < len(header):
+        raise InputError(f"{table}: two columns have the same name")
+    if not rows:
+        raise InputError(f"{table}: no rows; an audit needs at least one image")
+    return rows, lines, header
+
+
+def _check_files(root: Path, table: Path, files: tuple[str, ...], lines: list[int]) -> None:
+    seen: dict[str, int] = {}
+    for name, line in zip(files, lines, strict=True):
+        pure = PurePosixPath(name)
+        if not name or pure.is_absolute() or ".." in pure.parts:
+            raise InputError(f"{table} line {line}: file_name '{name}' must be a path below {root}")
+        if (first := seen.setdefault(pure.as_posix(), line)) != line:
+            raise InputError(f"{table} line {line}: a second row for {name} (first on line {first}); keep one")
+        if not (root / name).is_file():
+            raise InputError(f"{table} line {line}: no image {root / name}; remove the row or add the file")
+
+
+def _open_npz(path: Path) -> Dataset:
+    """`images` (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or float in [0, 1]; `labels` (N,) integers or text."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a readable .npz of plain arrays ({error})") from error
+    if "images" not in arrays:
+        raise InputError(f"{path}: no array 'images'{suggest('images', arrays)}")
+    images = _channels_last(arrays.pop("images"), path)
+    labels = arrays.pop("labels", None)
+    n = len(images)
+    if labels is not None and labels.shape != (n,):
+        raise InputError(f"{path}: labels have shape {labels.shape}, not ({n},) as the images need")
+    names = tuple(f"image {index:06}" for index in range(n))
+    raw = (
+        None
+        if labels is None
+        else RawLabels(tuple(_as_text(labels, path)), tuple(f"{path.name} row {i}" for i in range(n)))
+    )
+    columns = {key: tuple(map(str, column.tolist())) for key, column in arrays.items() if column.shape == (n,)}
+    return Dataset(name=path.stem, kind="npz", files=names, labels=raw, columns=columns, arrays=images)
+
+
+def _as_text(labels: np.ndarray, path: Path) -> list[str]:
+    if labels.dtype.kind not in "iubU":
+        raise InputError(f"{path}: labels are {labels.dtype}, not integers or text")
+    return [str(int(label)) if labels.dtype.kind == "b" else str(label) for label in labels.tolist()]
+
+
+def _channels_last(images: np.ndarray, path: Path) -> np.ndarray:
+    """Bring images to (N, H, W) or (N, H, W, C), uint8 or float32 in [0, 1]."""
+    channels = (1, 3)
+    if images.ndim == _ARRAY_DIMS[1] and images.shape[-1] not in channels and images.shape[1] in channels:
+        images = np.moveaxis(images, 1, -1)
+    if images.ndim not in _ARRAY_DIMS or (images.ndim == _ARRAY_DIMS[1] and images.shape[-1] not in channels):
+        raise InputError(
+            f"{path}: images have shape {images.shape}; expected (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise InputError(f"{path}: images are {images.dtype}; expected uint8, or float in [0, 1]")
+    if images.size and not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
+        raise InputError(f"{path}: float images must be finite and in [0, 1]; divide by 255 or save uint8")
+    return images.astype(np.float32)

@@ -1,0 +1,97 @@
+"""From labels as written to class indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from efficiency360.errors import InputError
+from efficiency360.records import Caveat
+from efficiency360.spec import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from efficiency360.dataset.core import Dataset, RawLabels
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Ground truth, kept away from the model: `classes` (N,) indices, names of classes and images, group columns."""
+
+    classes: NDArray[np.int64]
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    caveats: tuple[Caveat, ...] = ()
+
+    def name(self, index: int) -> str:
+        """The name of a class; its index where it has none."""
+        return self.names[index] if index < len(self.names) else str(index)
+
+
+def resolve_labels(data: Dataset, *, num_classes: int, names: Sequence[str] | None) -> Labels | None:
+    """Class indices of a data set for a model with `num_classes` outputs, called `names` where that is known.
+
+    Labels are looked up by name first, then read as indices. Where the model's classes have no names and the labels are
+    text, alphabetical order is assumed (as class folders imply) if the counts agree, with a caveat.
+
+    Raises:
+        InputError: a label is unknown or out of range, with its place.
+    """
+    if data.labels is None:
+        return None
+    if names is not None and len(names) != num_classes:
+        raise InputError(
+            f"the class list has {len(names)} names but the model has {num_classes} outputs; mend [labels] names in the"
+            " manifest"
+        )
+    caveats: tuple[Caveat, ...] = ()
+    present = sorted(set(data.labels.values))
+    if names is None and not all(map(_is_index, present)):
+        names, caveats = _alphabetical(present, num_classes), (_ASSUMED_ORDER,)
+    lookup = {name: index for index, name in enumerate(names or ())}
+    if not set(present) <= lookup.keys() and all(map(_is_index, present)):
+        lookup = {text: int(text) for text in present}
+    classes = _look_up(data.labels, lookup, num_classes, names or ())
+    return Labels(classes, tuple(names or ()), data.files, data.columns, caveats)
+
+
+_ASSUMED_ORDER = Caveat(
+    id="labels.order_assumed",
+    severity="warning",
+    text="The model's class list is not known; classes were taken in alphabetical order."
+    " Give [labels] names in a manifest.",
+)
+
+
+def _is_index(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _alphabetical(present: Sequence[str], num_classes: int) -> list[str]:
+    if len(present) == num_classes:
+        return list(present)
+    raise InputError(
+        f"the labels are {len(present)} names such as '{present[0]}', the model has {num_classes} outputs and no class"
+        " list; give [labels] names = [...] in a manifest, in the order of the model's outputs"
+    )
+
+
+def _look_up(labels: RawLabels, lookup: Mapping[str, int], num_classes: int, names: Sequence[str]) -> NDArray[np.int64]:
+    classes = np.empty(len(labels.values), dtype=np.int64)
+    for row, (text, place) in enumerate(zip(labels.values, labels.places, strict=True)):
+        index = lookup.get(text)
+        if index is None:
+            hint = suggest(text, names[:20])
+            raise InputError(f"{place}: label '{text}' is not one of the {num_classes} classes{hint}")
+        if index >= num_classes:
+            raise InputError(
+                f"{place}: label {index} is out of range: the model has {num_classes} classes, 0 to {num_classes - 1}"
+            )
+        classes[row] = index
+    return classes

@@ -1,0 +1,88 @@
+"""From an encoded image to the array a model takes: decode, resize, crop. Safe to call from threads."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from efficiency360.records import Record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's convert("L")
+
+
+class Preprocess(Record):
+    """What happens to an image before the model sees it.
+
+    `resize`: None keeps the image; an int is the new short side; (height, width) resizes to exactly that. Then a centre
+    crop (padding with black where the image is smaller) to `size`, (height, width). `channels` is 1 (grey) or 3 (RGB).
+    `mean` and `std` are in [0, 1] pixel units, one for each channel or one for all; the model's wrapper applies them.
+    """
+
+    size: tuple[int, int]
+    resize: int | tuple[int, int] | None
+    crop: Literal["center", "none"] = "center"
+    interpolation: Interpolation = "bilinear"
+    channels: Literal[1, 3] = 3
+    mean: tuple[float, ...] = Field(default=(0.0,), min_length=1)
+    std: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+
+    def __call__(self, encoded: bytes | NDArray[np.generic]) -> NDArray[np.generic]:
+        """One image as (C, H, W), uint8, or float32 in [0, 1] where the source is float.
+
+        Raises:
+            OSError, ValueError, SyntaxError: the bytes are not an image that Pillow reads.
+        """
+        if isinstance(encoded, bytes):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                image = Image.open(io.BytesIO(encoded))
+                return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))
+        if encoded.dtype == np.uint8:
+            return self._from_uint8(encoded)
+        return self._from_float(encoded.astype(np.float32))
+
+    def _from_uint8(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)  # noqa: PLR2004
+        return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))
+
+    def _from_image(self, image: Image.Image) -> NDArray[np.generic]:
+        array = np.asarray(self._crop(self._resized(image)))
+        return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)  # noqa: PLR2004 - H, W
+
+    def _from_float(self, array: NDArray[np.float32]) -> NDArray[np.generic]:
+        planes = array[..., None] if array.ndim == 2 else array  # noqa: PLR2004 - H, W
+        if planes.shape[-1] != self.channels:
+            planes = np.repeat(planes, 3, axis=-1) if self.channels == 3 else (planes @ _GREY_WEIGHTS)[..., None]  # noqa: PLR2004
+        images = [self._crop(self._resized(Image.fromarray(plane, "F"))) for plane in np.moveaxis(planes, -1, 0).copy()]
+        return np.stack([np.asarray(image) for image in images]).clip(0, 1)
+
+    def _resized(self, image: Image.Image) -> Image.Image:
+        if self.resize is None:
+            return image
+        if isinstance(self.resize, int):
+            short, long = sorted(image.size)
+            other = int(self.resize * long / short)  # the rounding of torchvision.transforms.Resize
+            width, height = (self.resize, other) if image.width <= image.height else (other, self.resize)
+        else:
+            height, width = self.resize
+        return image.resize((width, height), Image.Resampling[self.interpolation.upper()])
+
+    def _crop(self, image: Image.Image) -> Image.Image:
+        height, width = self.size
+        if (image.height, image.width) == (height, width):
+            return image
+        if self.crop == "none":
+            raise ValueError(
+                f"image is {image.height} x {image.width}, not {height} x {width}, and nothing may be cropped"
+            )
+        top, left = round((image.height - height) / 2), round((image.width - width) / 2)
+        return image.crop((left, top, left + width, top + height))

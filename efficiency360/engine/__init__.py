@@ -1,0 +1,1 @@
+"""The worker process, the evidence store, and the audit that ties the stages together."""

@@ -1,0 +1,153 @@
+"""`efficiency360.audit`: the whole pipeline as one call, for the command line and for Python alike."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from efficiency360.dataset import Dataset, open_dataset
+from efficiency360.engine.audit import AuditJob, Quiet, Reporter, run_audit, select_axes
+from efficiency360.engine.environment import default_threads
+from efficiency360.errors import InputError
+from efficiency360.files import write_atomic
+from efficiency360.render import html
+from efficiency360.spec import load_audit
+from efficiency360.subject.manifest import Manifest, load_manifest
+from efficiency360.subject.request import SubjectOptions, SubjectRequest, request_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import nn
+
+    from efficiency360.records import Scorecard
+    from efficiency360.spec import AuditSpec
+
+_DEFAULT_BUDGET_S = 24 * 3600.0
+
+
+def audit(
+    subject: str | Path | nn.Module,
+    data: str | Path | Dataset | None = None,
+    *,
+    audit: str | Path | AuditSpec = "quick",
+    axes: Sequence[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    arch: str | None = None,
+    remap: str | None = None,
+    key: str | None = None,
+    input: tuple[int, int, int] | None = None,  # noqa: A002 - the name of the option
+    manifest: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    budget: float | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> Scorecard:
+    """Audit a vision model.
+
+    Args:
+        subject: a weights file, an architecture such as `timm:resnet50` (random weights), or an `nn.Module` in memory,
+            which is copied and observed in this process.
+        data: a folder, an `.npz`, `digits`, or a `Dataset`; without it only axes that need no data are measured.
+        audit: the name of a shipped audit file, a path, or an `AuditSpec`.
+        axes: which axes to run (default: those of the audit file); the others count as not measured.
+        settings: overrides for axes, as `{"accuracy": {"batch_size": 8}}`.
+        arch: architecture of a weights file: `timm:NAME`, `torchvision:NAME`, `zoo:NAME`, `path/to/file.py:factory`.
+        remap: `order` maps weights by position where names differ but shapes agree.
+        key: which of several networks in a checkpoint.
+        input: (C, H, W) where neither architecture, manifest nor data tells it.
+        manifest: TOML file with architecture, preprocessing and class names.
+        device: `auto`, `cpu`, `cuda`, ...
+        threads: processor threads (default: all that this process may use).
+        seed: of sampling, random weights and resampling.
+        limit: at most this many images, a seeded sample.
+        budget: seconds that the whole audit may take.
+        out: folder for `scorecard.json`, `report.html`, `evidence/` and `run.log` (default: kept nowhere).
+        resume: reuse evidence in `out` that belongs to exactly this audit.
+        reporter: told of progress.
+
+    Returns:
+        The scorecard; `card.verdict.outcome` is `pass`, `fail` or `inconclusive`.
+
+    Raises:
+        InputError: bad input, with a sentence that says what and how to mend it.
+    """
+    settings = settings or {}
+    spec, selected = select_axes(load_audit(str(audit)) if isinstance(audit, str | Path) else audit, axes)
+    spec = spec.with_settings(settings)
+    select_axes(spec, axes)
+    _check_numbers(threads=threads, limit=limit, budget=budget)
+    dataset = open_dataset(data) if isinstance(data, str | Path) else data
+    sampled = dataset.sample(limit, seed=seed) if dataset is not None else None
+    common = {
+        "data_shape": sampled.image_shape if sampled else None,
+        "device": device,
+        "threads": threads or default_threads(),
+        "seed": seed,
+    }
+    options = SubjectOptions(arch, remap, key, Path(manifest) if manifest else None, input)
+    module = None if isinstance(subject, str | Path) else subject
+    request = _module_request(module, options) if module is not None else request_subject(str(subject), options)
+    given = {
+        "data": data,
+        "audit": spec.file,
+        "axes": axes and ",".join(axes),
+        "arch": arch,
+        "remap": remap,
+        "key": key,
+        "manifest": manifest,
+        "input": input and "x".join(map(str, input)),
+        "limit": limit,
+        "device": device,
+    }
+    with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
+        job = AuditJob(
+            request=request.model_copy(update=common),
+            data=sampled,
+            spec=spec,
+            out=Path(out) if out else Path(scratch),
+            command=_command(request.name if request.file is None else str(subject), given, settings, seed),
+            module=module,
+            resume=resume,
+            budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
+            reporter=reporter or Quiet(),
+        )
+        card = run_audit(job, selected)
+        write_atomic(job.out / "report.html", html.render(card).encode())
+    return card
+
+
+def _check_numbers(**numbers: float | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value <= 0:
+            raise InputError(f"--{name} must be above 0, not {value}")
+
+
+def _module_request(module: Any, options: SubjectOptions) -> SubjectRequest:
+    return SubjectRequest(
+        name=type(module).__name__,
+        file=None,
+        kind="module in memory",
+        fingerprint=None,
+        arch=None,
+        manifest=load_manifest(options.manifest) if options.manifest else Manifest(),
+        input=options.input,
+    )
+
+
+def _command(subject: str, given: Mapping[str, Any], settings: Mapping[str, Mapping[str, Any]], seed: int) -> str:
+    """The command that repeats this audit, without where its output goes."""
+    words = ["e360", "audit", subject]
+    for option, value in given.items():
+        if value is not None and not isinstance(value, Dataset):
+            words += [f"--{option}", str(value)]
+    for axis_id, keys in settings.items():
+        for key, value in keys.items():
+            words += ["--set", f"{axis_id}.{key}={value}"]
+    return shlex.join([*words, "--seed", str(seed)])

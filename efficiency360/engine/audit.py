@@ -1,0 +1,262 @@
+"""The audit: observe, measure, judge, and write down, one axis at a time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import ValidationError
+
+from efficiency360.axes import Labels, Need, axis_ids, axis_type, make_axis
+from efficiency360.dataset import Dataset, resolve_labels
+from efficiency360.engine.environment import default_threads, describe, versions
+from efficiency360.engine.executors import Executor, InProcess, Worker
+from efficiency360.engine.store import EvidenceStore, Stored
+from efficiency360.errors import AxisError, InputError
+from efficiency360.files import sha256_json, write_atomic
+from efficiency360.judge import judge
+from efficiency360.records import AxisRecord, Caveat, DatasetRecord, Scorecard
+from efficiency360.spec import AuditSpec, AxisSpec, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from torch import nn
+
+    from efficiency360.axes import Axis
+    from efficiency360.subject.info import SubjectInfo
+    from efficiency360.subject.request import SubjectRequest
+
+
+class Reporter(Protocol):
+    """Told what is going on; a terminal shows it, the library keeps quiet."""
+
+    def stage(self, text: str) -> None:
+        """A stage such as loading begins."""
+
+    def axis(self, axis_id: str) -> None:
+        """An axis begins."""
+
+    def progress(self, done: int, total: int) -> None:
+        """The axis is this far."""
+
+    def finished(self, record: AxisRecord) -> None:
+        """The axis has ended."""
+
+
+class Quiet:
+    """Says nothing."""
+
+    def stage(self, text: str) -> None:
+        """Say nothing."""
+
+    def axis(self, axis_id: str) -> None:
+        """Say nothing."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Say nothing."""
+
+    def finished(self, record: AxisRecord) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class AuditJob:
+    """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run."""
+
+    request: SubjectRequest
+    data: Dataset | None
+    spec: AuditSpec
+    out: Path
+    command: str
+    module: nn.Module | None = None
+    resume: bool = False
+    budget_s: float | None = None
+    reporter: Reporter = field(default_factory=Quiet)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What every axis of one audit shares."""
+
+    job: AuditJob
+    executor: Executor
+    info: SubjectInfo
+    labels: Labels | None
+    dataset: DatasetRecord | None
+    store: EvidenceStore
+
+
+def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
+    """The spec with axes that `--axes` adds, and the ids to run; what is left out stays in the spec as not measured.
+
+    Raises:
+        InputError: an axis that does not exist, in the audit file or in `wanted`, or an impossible setting.
+    """
+    for axis_id, axis in spec.axes.items():
+        make_axis(axis_id, axis.settings)
+    if wanted is None:
+        return spec, frozenset(spec.axes)
+    for axis_id in wanted:
+        if axis_id not in axis_ids():
+            raise InputError(f"--axes: no axis '{axis_id}'{suggest(axis_id, axis_ids())}")
+    added = {axis_id: AxisSpec() for axis_id in wanted if axis_id not in spec.axes}
+    return spec.model_copy(update={"axes": {**spec.axes, **added}}), frozenset(wanted)
+
+
+def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
+    """Run the selected axes and write `scorecard.json` and `evidence/` into `job.out`.
+
+    Raises:
+        InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
+    """
+    _check_writable(job.out)
+    deadline = None if job.budget_s is None else time.monotonic() + job.budget_s
+    log = job.out / "run.log"
+    executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
+    try:
+        context = _prepare(job, executor)
+        records = tuple(_run_axis(context, axis_id, selected) for axis_id in axis_ids())
+    finally:
+        executor.close()
+    card = _scorecard(context, records)
+    write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")
+    return card
+
+
+def _check_writable(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    probe = out / ".e360"
+    write_atomic(probe, b"")
+    probe.unlink()
+
+
+def _prepare(job: AuditJob, executor: Executor) -> _Context:
+    job.reporter.stage(f"Loading {job.request.name}")
+    info = executor.load(job.request)
+    labels = dataset = None
+    if job.data is not None:
+        names = info.class_names
+        labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
+        job.reporter.stage(f"Hashing {len(job.data)} images")
+        dataset = job.data.record(job.data.image_hashes())
+    return _Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"))
+
+
+def _run_axis(context: _Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
+    cls, spec = axis_type(axis_id), context.job.spec.axes.get(axis_id)
+    if spec is None or axis_id not in selected:
+        reason = "it is not part of this audit" if spec is None else "it was left out by --axes"
+        return AxisRecord(id=axis_id, version=cls.version, status="skipped", reason=reason)
+    reporter = context.job.reporter
+    reporter.axis(axis_id)
+    axis = make_axis(axis_id, spec.settings)
+    record = _measured(context, axis, spec.settings)
+    reporter.finished(record)
+    return record
+
+
+def _measured(context: _Context, axis: Axis, settings: dict[str, Any]) -> AxisRecord:
+    """Observe, store and measure one axis; a failure becomes its record."""
+
+    def ended(status: str, reason: str) -> AxisRecord:
+        return AxisRecord.model_validate(
+            {"id": axis.id, "version": axis.version, "status": status, "reason": reason, "settings": settings}
+        )
+
+    if missing := _missing_need(context, axis):
+        return ended("skipped", missing)
+    try:
+        stored = _observe(context, axis, settings)
+        findings = axis.measure(stored.evidence, context.labels)
+    except AxisError as error:
+        return ended("failed", str(error))
+    except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+        return ended(
+            "failed", f"the evidence does not make sense ({type(error).__name__}: {str(error).splitlines()[0]})"
+        )
+    return AxisRecord(
+        id=axis.id,
+        version=axis.version,
+        status="measured",
+        seconds=round(stored.seconds, 3),
+        settings=settings,
+        measurements=findings.measurements,
+        series=findings.series,
+        artifacts=(stored.artifact,),
+        caveats=(*findings.caveats, *_label_caveat(context, axis)),
+    )
+
+
+def _missing_need(context: _Context, axis: Axis) -> str | None:
+    data = context.job.data
+    if data is None and axis.needs & {Need.DATA, Need.LABELS, Need.GROUPS}:
+        return "no data was given (--data)"
+    if Need.LABELS in axis.needs and context.labels is None:
+        return "the data has no labels"
+    if Need.GROUPS in axis.needs and data is not None and not data.columns:
+        return "the data has no group columns"
+    if Need.GRADIENTS in axis.needs and not context.info.differentiable:
+        return "the subject gives no gradients"
+    return "no member data was given" if Need.MEMBERS in axis.needs else None
+
+
+def _label_caveat(context: _Context, axis: Axis) -> tuple[Caveat, ...]:
+    """Random weights make every labelled number meaningless, so the caveat stands beside each."""
+    if Need.LABELS not in axis.needs:
+        return ()
+    return tuple(caveat for caveat in context.info.record.caveats if caveat.id == "subject.random_weights")
+
+
+def _observe(context: _Context, axis: Axis, settings: dict[str, Any]) -> Stored:
+    key = _evidence_key(context, axis, settings)
+    if context.job.resume and context.job.module is None and (found := context.store.find(axis.id, key)):
+        return found
+    data = context.job.data if axis.needs & {Need.DATA, Need.LABELS} else None
+    started = time.monotonic()
+    evidence = context.executor.observe(axis.id, settings, data, context.job.reporter.progress)
+    return context.store.save(axis.id, key, evidence, time.monotonic() - started)
+
+
+def _evidence_key(context: _Context, axis: Axis, settings: Mapping[str, Any]) -> str:
+    """Everything that this evidence depends on."""
+    request, info = context.job.request, context.info
+    return sha256_json(
+        {
+            "axis": [axis.id, axis.version, dict(settings)],
+            "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
+            "loading": [request.remap, request.key, request.seed, info.record.preprocess],
+            "output": request.manifest.model.output,
+            "data": context.dataset.fingerprint if context.dataset else None,
+            "device": [info.device, request.threads],
+            "versions": versions(),
+        }
+    )
+
+
+def _scorecard(context: _Context, records: tuple[AxisRecord, ...]) -> Scorecard:
+    job = context.job
+    judgement = judge(job.spec, records)
+    return Scorecard(
+        subject=context.info.record,
+        dataset=context.dataset,
+        environment=describe(
+            device=context.info.device,
+            threads=job.request.threads,
+            seed=job.request.seed,
+            isolation=context.executor.isolation,
+        ),
+        audit=job.spec.record,
+        command=job.command,
+        axes=records,
+        scores=judgement.scores,
+        overall=judgement.overall,
+        coverage=judgement.coverage,
+        verdict=judgement.verdict,
+    )
+
+
+__all__ = ["AuditJob", "Quiet", "Reporter", "default_threads", "run_audit", "select_axes"]

@@ -1,0 +1,62 @@
+"""Where an audit runs: processor, versions, and a fingerprint that tells two hosts apart."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from efficiency360.files import sha256_json
+from efficiency360.records import Environment
+
+_PACKAGES = ("efficiency360", "torch", "torchvision", "timm", "fvcore", "numpy", "pillow")
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def describe(*, device: str, threads: int, seed: int, isolation: tuple[str, ...]) -> Environment:
+    """The environment record; `host` hashes name, processor and memory, so it identifies without telling."""
+    cpu = _cpu_name()
+    return Environment(
+        host=sha256_json([platform.node(), cpu, os.cpu_count(), _memory_bytes()]),
+        cpu=cpu,
+        device=device,
+        threads=threads,
+        platform=f"{platform.system()} {platform.machine()}",
+        versions=versions(),
+        seeds={"audit": seed},
+        isolation=isolation,
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 0

@@ -1,0 +1,46 @@
+"""Loading and observing, as both the worker process and the in-process path do it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from efficiency360.axes import Run, make_axis
+from efficiency360.dataset.stream import ImageStream
+from efficiency360.subject.load import load_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import nn
+
+    from efficiency360.axes import Evidence, Progress
+    from efficiency360.dataset import ImageSource
+    from efficiency360.subject.info import SubjectInfo
+    from efficiency360.subject.request import SubjectRequest
+
+
+class Observer:
+    """Holds one loaded subject."""
+
+    def __init__(self, request: SubjectRequest, module: nn.Module | None = None) -> None:
+        torch.set_num_threads(request.threads)
+        self._request = request
+        self._subject, self.info = load_subject(request, module)
+
+    info: SubjectInfo
+
+    def observe(
+        self, axis_id: str, settings: Mapping[str, Any], source: ImageSource | None, progress: Progress
+    ) -> Iterator[Evidence]:
+        """Yield an axis's evidence in pieces, from freshly seeded generators."""
+        seed, threads = self._request.seed, self._request.threads
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002 - the model's own code may use the global generator
+        torch.manual_seed(seed)
+        data = None if source is None else ImageStream(source, self.info.preprocess, threads)
+        run = Run(seed=seed, threads=threads, progress=progress)
+        yield from make_axis(axis_id, settings).observe(self._subject, data, run)

@@ -1,0 +1,70 @@
+"""Evidence on disk: one plain `.npz` an axis, keyed by everything that its numbers depend on."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from efficiency360.files import sha256_bytes, write_atomic
+from efficiency360.records import Artifact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from efficiency360.axes import Evidence
+
+_KEY, _SECONDS = "__key__", "__seconds__"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An axis's evidence, how long it took to observe, and the file that holds it."""
+
+    evidence: Evidence
+    seconds: float
+    artifact: Artifact
+
+
+@dataclass(frozen=True)
+class EvidenceStore:
+    """The folder `evidence/` of an audit."""
+
+    folder: Path
+
+    def save(self, axis_id: str, key: str, evidence: Evidence, seconds: float) -> Stored:
+        """Write an axis's evidence under its key.
+
+        Raises:
+            InputError: the folder cannot be written.
+        """
+        buffer = io.BytesIO()
+        arrays: dict[str, NDArray[np.generic]] = {**evidence, _KEY: np.array(key), _SECONDS: np.array(seconds)}
+        np.savez(buffer, allow_pickle=False, **arrays)
+        data = buffer.getvalue()
+        write_atomic(self._path(axis_id), data)
+        return Stored(evidence, seconds, self._artifact(axis_id, data))
+
+    def find(self, axis_id: str, key: str) -> Stored | None:
+        """Evidence that was saved under this very key, or None."""
+        try:
+            data = self._path(axis_id).read_bytes()
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            return None
+        saved_key, seconds = arrays.pop(_KEY, None), arrays.pop(_SECONDS, None)
+        if saved_key is None or seconds is None or str(saved_key) != key:
+            return None
+        return Stored(arrays, float(seconds), self._artifact(axis_id, data))
+
+    def _path(self, axis_id: str) -> Path:
+        return self.folder / f"{axis_id}.npz"
+
+    def _artifact(self, axis_id: str, data: bytes) -> Artifact:
+        return Artifact(path=f"{self.folder.name}/{axis_id}.npz", sha256=sha256_bytes(data), kind="evidence")

@@ -1,0 +1,26 @@
+"""Measurements and an audit file -> scores and a verdict. Pure, deterministic, and never better for measuring less."""
+
+from efficiency360.judge.scoring import overall_score, score_axes
+from efficiency360.judge.verdict import decide
+from efficiency360.records import FRAMEWORK_AXES, AxisRecord, Judgement
+from efficiency360.spec import AuditSpec
+
+__all__ = ["judge"]
+
+
+def judge(spec: AuditSpec, axes: tuple[AxisRecord, ...]) -> Judgement:
+    """Judge the axes of an audit.
+
+    Args:
+        spec: the audit file.
+        axes: records of all axes that were measured, failed or skipped.
+    """
+    ranges = score_axes(spec, axes)
+    measured = {axis.id for axis in axes if axis.status == "measured"}
+    universe = {*FRAMEWORK_AXES, *(axis.id for axis in axes)}
+    return Judgement(
+        scores=tuple(score.record for score in ranges),
+        overall=overall_score(ranges, len(universe)),
+        coverage=len(measured) / len(universe),
+        verdict=decide(spec, axes),
+    )

@@ -1,0 +1,109 @@
+"""Rules -> verdict: pass only what is proven to pass, fail only what is proven to fail, else inconclusive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from efficiency360.judge.matching import matching
+from efficiency360.records import AxisRecord, Measurement, Outcome, RuleResult, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from efficiency360.spec import AuditSpec, RuleSpec
+
+
+def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
+    """The verdict on `axes` under the rules of `spec`.
+
+    A proven failure of a blocking rule decides even where other rules are open. A blocking rule that matched nothing
+    stays inconclusive whatever the audit file allows: `inconclusive = "pass"` forgives wide intervals, not absence.
+    """
+    results = tuple(result for rule in spec.rules for result in apply_rule(rule, axes))
+    blocking = [result for result in results if result.severity == "block"]
+    failed = [_sentence(result) for result in blocking if result.outcome == "fail"]
+    undecided = [
+        _sentence(result)
+        for result in blocking
+        if result.outcome == "inconclusive" and (result.measured is None or spec.inconclusive == "block")
+    ]
+    undecided += _missing_axes(spec, axes)
+    if not blocking:
+        undecided.append(f"the audit '{spec.title}' has no blocking rule, so there is nothing to pass")
+    outcome: Outcome = "fail" if failed else "inconclusive" if undecided else "pass"
+    passed = f"{len(blocking)} of {len(blocking)} blocking checks passed"
+    return Verdict(outcome=outcome, reasons=tuple(failed + undecided) or (passed,), rules=results)
+
+
+def apply_rule(rule: RuleSpec, axes: Iterable[AxisRecord]) -> list[RuleResult]:
+    """One result for every measurement that the rule speaks of; one inconclusive result where there is none."""
+    axes = list(axes)
+    found = matching(axes, rule.measurement, rule.params)
+    if found:
+        return [_compare(rule, measurement) for measurement in found]
+    return [_result(rule, None, "inconclusive", _why_nothing(rule, axes))]
+
+
+def _compare(rule: RuleSpec, measurement: Measurement) -> RuleResult:
+    interval = measurement.interval
+    low, high = (interval.low, interval.high) if interval else (measurement.value, measurement.value)
+    if rule.bound == "at_least":
+        outcome: Outcome = "pass" if low >= rule.limit else "fail" if high < rule.limit else "inconclusive"
+    else:
+        outcome = "pass" if high <= rule.limit else "fail" if low > rule.limit else "inconclusive"
+    return _result(rule, measurement, outcome, _comparison(rule, measurement, outcome))
+
+
+def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:
+    interval = measurement.interval
+    spread = f" ({interval.level:.0%} interval {interval.low:.4g} to {interval.high:.4g})" if interval else ""
+    words = {
+        "pass": "meets",
+        "fail": "does not meet",
+        "inconclusive": "cannot be told apart from",
+    }[outcome]
+    bound = rule.bound.replace("_", " ")
+    more = "; more images would narrow the interval" if outcome == "inconclusive" else ""
+    return f"{measurement.label} = {measurement.value:.4g}{spread} {words} the limit {bound} {rule.limit:.4g}{more}"
+
+
+def _why_nothing(rule: RuleSpec, axes: Iterable[AxisRecord]) -> str:
+    axis_id = rule.measurement.split(".")[0]
+    record = next((axis for axis in axes if axis.id == axis_id), None)
+    if record is None:
+        return f"{rule.measurement} was not measured: the axis {axis_id} is not part of this audit"
+    if record.status != "measured":
+        return f"{rule.measurement} was not measured: {record.reason}"
+    return f"the axis {axis_id} holds no measurement {rule.measurement}{rule.params or ''}"
+
+
+def _result(rule: RuleSpec, measurement: Measurement | None, outcome: Outcome, reason: str) -> RuleResult:
+    return RuleResult(
+        rule=rule.id,
+        severity=rule.severity,
+        outcome=outcome,
+        measurement=rule.measurement,
+        params=measurement.params if measurement else rule.params,
+        measured=measurement.value if measurement else None,
+        interval=measurement.interval if measurement else None,
+        limit=rule.limit,
+        bound=rule.bound,
+        reason=reason,
+        rationale=rule.rationale,
+    )
+
+
+def _missing_axes(spec: AuditSpec, axes: Iterable[AxisRecord]) -> list[str]:
+    """Sentences for required axes that are not there; axes without a record count as missing."""
+    records = {axis.id: axis for axis in axes}
+    sentences = []
+    for axis_id, axis in spec.axes.items():
+        record = records.get(axis_id)
+        if axis.required and (record is None or record.status != "measured"):
+            status, reason = (record.status, record.reason) if record else ("absent", "it is not in the scorecard")
+            sentences.append(f"the required axis {axis_id} was {status}: {reason}")
+    return sentences
+
+
+def _sentence(result: RuleResult) -> str:
+    return f"rule {result.rule}: {result.reason}"

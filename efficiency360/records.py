@@ -1,0 +1,272 @@
+"""What an audit writes down: typed, frozen, versioned, JSON in and JSON out.
+
+Every record refuses unknown keys, NaN and infinities, so a scorecard that loads is a scorecard that can be judged.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION: Final = 1
+
+FRAMEWORK_AXES = (
+    "cost",
+    "speed",
+    "accuracy",
+    "uncertainty",
+    "robustness",
+    "privacy",
+    "fairness",
+    "transparency",
+    "continual",
+    "spectral",
+    "inclusiveness",
+)
+"""The axes of the framework, in the order of the wheel. The overall score counts all of them, measured or not."""
+
+Better = Literal["higher", "lower"]
+Outcome = Literal["pass", "fail", "inconclusive"]
+Severity = Literal["block", "warn", "info"]
+Status = Literal["measured", "skipped", "failed"]
+Grade = Literal["A", "B", "C", "D", "E"]
+Param = bool | int | float | str
+Cell = bool | int | float | str | None
+AxisId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+MeasurementName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, strict about keys, finite numbers only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Interval(Record):
+    """An interval for a sampled number: `low <= value <= high` at confidence `level` by the named `method`."""
+
+    low: float
+    high: float
+    level: float = Field(gt=0, lt=1)
+    method: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"interval is upside down: low {self.low} > high {self.high}")
+        return self
+
+
+class Measurement(Record):
+    """One number that an axis found.
+
+    `better` says which direction is good (None: neither); `n` is the number of samples behind it (None: not sampled);
+    `interval` covers sampling only, never the weakness of a method.
+    """
+
+    name: MeasurementName
+    value: int | float
+    unit: str
+    better: Better | None = None
+    n: int | None = Field(default=None, ge=0)
+    interval: Interval | None = None
+    params: dict[str, Param] = {}
+
+    @property
+    def label(self) -> str:
+        """The name with its params, as in `speed.latency_ms{batch=1, stat=p95}`."""
+        params = ", ".join(f"{key}={value}" for key, value in sorted(self.params.items()))
+        return f"{self.name}{{{params}}}" if params else self.name
+
+    @property
+    def pessimistic(self) -> float:
+        """The end of the interval that is worse for the subject; the value itself where there is no interval."""
+        if self.interval is None or self.better is None:
+            return self.value
+        return self.interval.low if self.better == "higher" else self.interval.high
+
+
+class Series(Record):
+    """A table for plots and lists: named columns of equal length."""
+
+    name: MeasurementName
+    title: str
+    columns: dict[str, list[Cell]]
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        if len({len(column) for column in self.columns.values()}) > 1:
+            raise ValueError(f"series {self.name} has columns of different lengths")
+        return self
+
+
+class Caveat(Record):
+    """Something that a reader must know before trusting the values beside it."""
+
+    id: str
+    severity: Literal["info", "warning", "critical"]
+    text: str
+
+
+class Artifact(Record):
+    """A file beside the scorecard, with the hash that ties it to it."""
+
+    path: str
+    sha256: Sha256
+    kind: str
+
+
+class Findings(Record):
+    """What an axis's `measure` returns."""
+
+    measurements: tuple[Measurement, ...]
+    series: tuple[Series, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+
+class AxisRecord(Record):
+    """One axis of a scorecard: measured, or skipped or failed for a stated reason."""
+
+    id: AxisId
+    version: int
+    status: Status
+    reason: str | None = None
+    seconds: float | None = Field(default=None, ge=0)
+    settings: dict[str, object] = {}
+    measurements: tuple[Measurement, ...] = ()
+    series: tuple[Series, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+    @model_validator(mode="after")
+    def _status_and_content_agree(self) -> Self:
+        if self.status == "measured" and not self.measurements:
+            raise ValueError(f"axis {self.id} is measured but holds no measurement")
+        if self.status != "measured" and (self.measurements or not self.reason):
+            raise ValueError(f"axis {self.id} is {self.status}: it needs a reason and holds no measurements")
+        return self
+
+
+class SubjectRecord(Record):
+    """The model that was audited. `input` is (C, H, W); `fingerprint` is the sha256 of the file's bytes."""
+
+    name: str
+    file: str | None
+    fingerprint: Sha256 | None
+    kind: str
+    arch: str | None
+    num_classes: int | None
+    input: tuple[int, int, int] | None
+    preprocess: dict[str, object] = {}
+    caveats: tuple[Caveat, ...] = ()
+
+
+class DatasetRecord(Record):
+    """The data it was audited on. `n` counts the images used, `available` those in the source."""
+
+    name: str
+    kind: str
+    fingerprint: Sha256
+    n: int = Field(ge=1)
+    available: int = Field(ge=1)
+    groups: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+
+class Environment(Record):
+    """Where and with what the numbers were made."""
+
+    host: Sha256
+    cpu: str
+    device: str
+    threads: int
+    platform: str
+    versions: dict[str, str]
+    seeds: dict[str, int]
+    isolation: tuple[str, ...]
+    started_at: str
+
+
+class AuditRecord(Record):
+    """The audit file that was applied; `fingerprint` is over its content after overrides."""
+
+    title: str
+    file: str
+    fingerprint: Sha256
+
+
+class AxisScore(Record):
+    """An axis's score 0-100, from the pessimistic ends of its intervals; None where nothing could be scored."""
+
+    axis: AxisId
+    score: float | None = Field(default=None, ge=0, le=100)
+    grade: Grade | None = None
+
+
+class Overall(Record):
+    """The overall score as a range: what was not measured counts 0 at `low` and 100 at `high`; graded by `low`."""
+
+    low: float = Field(ge=0, le=100)
+    high: float = Field(ge=0, le=100)
+    grade: Grade
+
+
+class RuleResult(Record):
+    """One rule applied to one measurement; `measured` is None where nothing matched."""
+
+    rule: str
+    severity: Severity
+    outcome: Outcome
+    measurement: MeasurementName
+    params: dict[str, Param] = {}
+    measured: float | None
+    interval: Interval | None = None
+    limit: float
+    bound: Literal["at_least", "at_most"]
+    reason: str
+    rationale: str
+    waiver: str | None = None
+
+
+class Verdict(Record):
+    """Whether the subject may be released, with the rules and the sentences behind it."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    rules: tuple[RuleResult, ...]
+
+
+class Judgement(Record):
+    """What `judge` makes of the axes: a pure function of the records and the audit file."""
+
+    scores: tuple[AxisScore, ...]
+    overall: Overall
+    coverage: float = Field(ge=0, le=1, description="share of the framework's axes that were measured")
+    verdict: Verdict
+
+
+class Scorecard(Record):
+    """The whole audit."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    subject: SubjectRecord
+    dataset: DatasetRecord | None
+    environment: Environment
+    audit: AuditRecord
+    command: str
+    axes: tuple[AxisRecord, ...]
+    scores: tuple[AxisScore, ...]
+    overall: Overall
+    coverage: float = Field(ge=0, le=1, description="share of the framework's axes that were measured")
+    verdict: Verdict
+
+    def axis(self, axis_id: str) -> AxisRecord | None:
+        """The record of one axis, or None."""
+        return next((axis for axis in self.axes if axis.id == axis_id), None)
+
+    def judged(self, judgement: Judgement, audit: AuditRecord) -> Scorecard:
+        """The same measurements under another judgement."""
+        fields = {name: getattr(judgement, name) for name in Judgement.model_fields}
+        return self.model_copy(update={**fields, "audit": audit})

@@ -1,0 +1,118 @@
+"""The report for people: one HTML page that stands alone, offline and without scripts.
+
+All prose is in `templates/report.<language>.toml`, all markup in `templates/report.html.j2`, all looks in
+`templates/report.css`; `view` decides what is shown and in which order.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from efficiency360.render import text
+from efficiency360.render.view import page, sort_caveats
+from efficiency360.render.wheel import HUB, RIM, radius
+
+if TYPE_CHECKING:
+    from efficiency360.records import Scorecard
+
+_LOADER = PackageLoader("efficiency360.render")
+_BLANKS = str.maketrans("\t\n\r", "   ")
+_EXACT_FROM = 1000
+_SERIES_ROWS = 500
+
+
+def render(card: Scorecard) -> str:
+    """The report as a whole HTML document; the same scorecard gives the same bytes.
+
+    Everything in the scorecard is taken to be hostile: it is escaped, and its control characters are made visible.
+    """
+    words = _words("en")
+    return _environment().get_template("report.html.j2").render(card=card, page=page(card, words), w=words)
+
+
+@cache
+def _words(language: str) -> dict[str, Any]:
+    """The prose of one language."""
+    environment = Environment(loader=_LOADER, autoescape=True)
+    source, _, _ = _LOADER.get_source(environment, f"report.{language}.toml")
+    return tomllib.loads(source)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=_LOADER,
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "quantity": text.quantity,
+        "spread": text.spread,
+        "limit": text.limit,
+        "title": text.title,
+        "exact": _exact,
+        "points": _points,
+        "cell": _cell,
+        "heading": _heading,
+        "setting": _setting,
+        "shorten": _shorten,
+        "caveats": sort_caveats,
+        "radius": radius,
+    }
+    environment.globals |= {"HUB": HUB, "RIM": RIM, "series_rows": _SERIES_ROWS}
+    return environment
+
+
+def _visible(value: object) -> object:
+    """What the template may print: never None, and no control or direction-changing characters."""
+    if value is None:
+        raise TypeError("the report would print None; the template must say what is missing")
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return text.plain(value.translate(_BLANKS))
+    return value
+
+
+def _exact(value: float) -> str:
+    """A large count in full, `4,652,008`; empty for anything that is shown in full already."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= _EXACT_FROM else ""
+
+
+def _points(score: float) -> str:
+    """A score with at most one decimal."""
+    return f"{round(score, 1):g}"
+
+
+def _cell(value: bool | float | str | None, words: dict[str, str]) -> str:
+    """A cell of a series."""
+    if value is None:
+        return words["dash"]
+    if isinstance(value, bool):
+        return words["yes" if value else "no"]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _heading(column: str, words: dict[str, dict[str, str]]) -> str:
+    """The head of a series' column: its name in words."""
+    return words["columns"].get(column, column.replace("_", " ").capitalize())
+
+
+def _setting(value: object) -> str:
+    """A setting as it would stand in JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _shorten(name: str, length: int = 15) -> str:
+    """A name cut to `length` characters, for where it cannot wrap."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"

@@ -1,0 +1,146 @@
+"""The scorecard in a terminal: readable at 80 columns and without colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from efficiency360.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import RenderableType
+
+    from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard, Verdict
+
+_OUTCOMES = {
+    "pass": ("PASS", "bold green"),
+    "fail": ("FAIL", "bold red"),
+    "inconclusive": ("INCONCLUSIVE", "bold yellow"),
+}
+_MARKS = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("i ", "dim")}
+_SHOWN_OF_A_NAME = 3
+
+
+def show(card: Scorecard, console: Console) -> None:
+    """Print a scorecard."""
+    console.print(Group(*_header(card), *(_axis(card, axis) for axis in card.axes), _footer(card)))
+
+
+def show_verdict(verdict: Verdict, console: Console) -> None:
+    """Print a verdict and the rules behind it."""
+    console.print(_verdict_line(verdict))
+    console.print(Padding(_rules(verdict), (0, 0, 0, 2)))
+
+
+def _plain(value: str, style: str = "") -> Text:
+    """Text from outside: no markup, no control characters."""
+    return Text(text.plain(value), style=style)
+
+
+def _header(card: Scorecard) -> Iterator[RenderableType]:
+    yield Rule(_plain(f"{card.audit.title}: {card.subject.name}", "bold"), style="dim")
+    yield _verdict_line(card.verdict)
+    for caveat in card.subject.caveats + (card.dataset.caveats if card.dataset else ()):
+        yield _caveat(caveat)
+
+
+def _verdict_line(verdict: Verdict) -> RenderableType:
+    word, style = _OUTCOMES[verdict.outcome]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_row(Text(word, style), Group(*(_plain(reason) for reason in verdict.reasons)))
+    return Padding(table, (1, 0))
+
+
+def _axis(card: Scorecard, axis: AxisRecord) -> RenderableType:
+    score = next((score for score in card.scores if score.axis == axis.id), None)
+    points = f"  {score.score:.0f} of 100, {score.grade}" if score and score.score is not None else ""
+    heading = Text.assemble((axis.id, "bold cyan"), (points, "bold"))
+    if axis.status != "measured":
+        heading.append_text(_plain(f"  {axis.status}: {axis.reason}", "red" if axis.status == "failed" else "dim"))
+        return heading
+    caveats = [Padding(_caveat(caveat), (0, 0, 0, 2)) for caveat in axis.caveats]
+    return Group(heading, Padding(_numbers(card, axis), (0, 0, 0, 2)), *caveats, "")
+
+
+def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+    table.add_column("", ratio=None, max_width=30, overflow="fold")
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    table.add_column("limit", overflow="fold")
+    for measurement, of in _shown(axis):
+        params = text.params(measurement)
+        label = f"{text.title(measurement.name)} {f'(worst of {of}: {params})' if of > 1 else params}"
+        table.add_row(
+            _plain(label.rstrip()),
+            text.quantity(measurement.value, measurement.unit),
+            text.spread(measurement.interval, measurement.unit),
+            _limits(card, measurement),
+        )
+    return table
+
+
+def _shown(axis: AxisRecord) -> Iterator[tuple[Measurement, int]]:
+    """Measurements with how many they stand for: of a name with many params only the worst."""
+    for name in dict.fromkeys(measurement.name for measurement in axis.measurements):
+        same = [measurement for measurement in axis.measurements if measurement.name == name]
+        if len(same) > _SHOWN_OF_A_NAME:
+            sign = -1 if same[0].better == "lower" else 1
+            yield min(same, key=lambda measurement: sign * measurement.pessimistic), len(same)
+        else:
+            yield from ((measurement, 1) for measurement in same)
+
+
+def _limits(card: Scorecard, measurement: Measurement) -> Text:
+    limits = Text()
+    for rule in card.verdict.rules:
+        if rule.measurement == measurement.name and rule.params == measurement.params:
+            word, style = _OUTCOMES[rule.outcome]
+            limits.append(f"{', ' if limits else ''}{text.limit(rule, measurement.unit)}: ")
+            limits.append(word.lower(), style.removeprefix("bold "))
+    return limits
+
+
+def _caveat(caveat: Caveat) -> RenderableType:
+    mark, style = _MARKS[caveat.severity]
+    table = Table.grid(padding=(0, 1))
+    table.add_row(Text(mark, style), _plain(caveat.text, "dim" if caveat.severity == "info" else ""))
+    return table
+
+
+def _footer(card: Scorecard) -> RenderableType:
+    overall = card.overall
+    measured = sum(axis.status == "measured" for axis in card.axes)
+    total = round(measured / card.coverage) if card.coverage else len(card.axes)
+    return Group(
+        Rule(style="dim"),
+        Text.assemble(
+            ("overall ", "bold"),
+            f"{overall.low:.0f} to {overall.high:.0f} of 100, {overall.grade} (by the low end); ",
+            f"{measured} of {total} axes measured",
+        ),
+    )
+
+
+def _rules(verdict: Verdict) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("rule", "outcome", "why"):
+        table.add_column(heading, overflow="fold")
+    for rule in verdict.rules:
+        table.add_row(_plain(rule.rule), _outcome(rule), _plain(rule.reason))
+    return table
+
+
+def _outcome(rule: RuleResult) -> Text:
+    word, style = _OUTCOMES[rule.outcome]
+    note = "" if rule.severity == "block" else f" ({rule.severity})"
+    return Text.assemble((word.lower(), style.removeprefix("bold ")), note)

@@ -1,0 +1,220 @@
+"""Audit files: TOML -> `AuditSpec`. An unknown key is an error that suggests the right one."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from efficiency360.errors import InputError
+from efficiency360.files import sha256_json
+from efficiency360.records import AuditRecord, AxisId, MeasurementName, Param, Record, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
+
+
+class AxisSpec(Record):
+    """One axis of an audit: whether the verdict needs it, and the settings it runs with."""
+
+    required: bool = True
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ScoreSpec(Record):
+    """How a measurement becomes points: `zero` earns 0, `full` earns 100, in between linear or logarithmic."""
+
+    measurement: MeasurementName
+    params: dict[str, Param] = Field(default_factory=dict)
+    zero: float
+    full: float
+    scale: Literal["linear", "log"] = "linear"
+    weight: float = Field(default=1.0, gt=0, description="weight within the axis; the axes weigh the same")
+    rationale: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _anchors_span_a_range(self) -> Self:
+        if self.zero == self.full:
+            raise ValueError("zero and full must differ")
+        if self.scale == "log" and min(self.zero, self.full) <= 0:
+            raise ValueError("zero and full must be positive on a log scale")
+        return self
+
+
+class RuleSpec(Record):
+    """A limit on a measurement; without `params` it holds for every measurement of that name."""
+
+    id: str = Field(min_length=1)
+    measurement: MeasurementName
+    params: dict[str, Param] = Field(default_factory=dict)
+    at_least: float | None = None
+    at_most: float | None = None
+    severity: Severity = "block"
+    rationale: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either at_least or at_most")
+        return self
+
+    @property
+    def limit(self) -> float:
+        """The bound's value."""
+        return next(bound for bound in (self.at_least, self.at_most) if bound is not None)
+
+    @property
+    def bound(self) -> Literal["at_least", "at_most"]:
+        """Which bound it is."""
+        return "at_most" if self.at_least is None else "at_least"
+
+
+class AuditSpec(Record):
+    """A whole audit file. `inconclusive` says whether a blocking rule that cannot be decided stops the release."""
+
+    title: str = Field(min_length=1)
+    description: str = ""
+    inconclusive: Literal["block", "pass"] = "block"
+    axes: dict[AxisId, AxisSpec]
+    scores: tuple[ScoreSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
+    file: str = ""
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Self:
+        if not self.axes:
+            raise ValueError("no axis is named: add a table such as [axes.cost]")
+        ids = [rule.id for rule in self.rules]
+        if twice := {rule_id for rule_id in ids if ids.count(rule_id) > 1}:
+            raise ValueError(f"rule id '{min(twice)}' is used twice")
+        return self
+
+    @property
+    def record(self) -> AuditRecord:
+        """How the scorecard names this audit."""
+        content = self.model_dump(mode="json", exclude={"file"})
+        return AuditRecord(title=self.title, file=self.file, fingerprint=sha256_json(content))
+
+    def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> AuditSpec:
+        """The same audit with some axes' settings replaced, key by key.
+
+        Raises:
+            InputError: an override names an axis that the audit does not have.
+        """
+        axes = dict(self.axes)
+        for axis_id, settings in overrides.items():
+            if axis_id not in axes:
+                raise InputError(f"--set {axis_id}...: the audit has no axis '{axis_id}'{suggest(axis_id, axes)}")
+            axes[axis_id] = axes[axis_id].model_copy(update={"settings": {**axes[axis_id].settings, **settings}})
+        return self.model_copy(update={"axes": axes})
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A clause to append to an error: the nearest known word, else all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known) or 'none'}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict.
+
+    Raises:
+        InputError: missing, not a file, not UTF-8, not TOML, or with a NaN or infinity in it.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    if where := _non_finite(content):
+        raise InputError(f"{path}: {where} is not a finite number")
+    return content
+
+
+def _non_finite(value: object, where: str = "") -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return where
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value, start=1)
+    return next((found for key, item in items if (found := _non_finite(item, f"{where}.{key}".strip(".")))), None)
+
+
+def bundled_audits() -> Path:
+    """The folder of audit files that the project ships: package data in a wheel, `audits/` in a checkout."""
+    packaged = Path(__file__).parent / "audits"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "audits"
+
+
+def audit_names() -> list[str]:
+    """Names that `--audit` takes without a path."""
+    return sorted(path.stem for path in bundled_audits().glob("*.toml"))
+
+
+def load_audit(name_or_path: str) -> AuditSpec:
+    """Read an audit file by the name of a shipped one or by path.
+
+    Raises:
+        InputError: no such audit, or a mistake in the file, with the place and the next step.
+    """
+    bundled = bundled_audits() / f"{name_or_path}.toml"
+    path = bundled if bundled.is_file() and not Path(name_or_path).suffix else Path(name_or_path)
+    if not path.exists():
+        raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, audit_names())} (or give a path)")
+    return parse_audit(read_toml(path), str(path) if path != bundled else f"audits/{path.name}")
+
+
+def parse_audit(content: Mapping[str, Any], file: str) -> AuditSpec:
+    """Check the content of an audit file; `file` is named in errors."""
+    content = dict(content)
+    axes = content.get("axes")
+    if isinstance(axes, dict):
+        content["axes"] = {key: _axis_table(table) for key, table in axes.items()}
+    if "file" in content:
+        raise InputError(f"{file}: unknown key 'file'{suggest('file', _KEYS[AuditSpec])}")
+    try:
+        return AuditSpec.model_validate({**content, "file": file})
+    except ValidationError as error:
+        raise InputError(f"{file}: {_first_mistake(error.errors(), AuditSpec)}") from error
+
+
+def _axis_table(table: object) -> object:
+    if not isinstance(table, dict):
+        return table
+    settings = {key: value for key, value in table.items() if key != "required"}
+    return {"settings": settings, **({"required": table["required"]} if "required" in table else {})}
+
+
+_KEYS: dict[type[Record], list[str]] = {
+    AuditSpec: [key for key in AuditSpec.model_fields if key != "file"],
+    AxisSpec: ["required"],
+    ScoreSpec: list(ScoreSpec.model_fields),
+    RuleSpec: list(RuleSpec.model_fields),
+}
+_TABLES: dict[str, type[Record]] = {"axes": AxisSpec, "scores": ScoreSpec, "rules": RuleSpec}
+
+
+def _first_mistake(errors: Sequence[ErrorDetails], root: type[Record]) -> str:
+    """The first validation error as a sentence a user can act on."""
+    error = errors[0]
+    loc = list(error["loc"])
+    table = _TABLES.get(str(loc[0]), root) if len(loc) > 1 else root
+    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{place}'{suggest(str(loc[-1]), _KEYS[table])}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message

@@ -1,0 +1,159 @@
+"""What the user asked to audit, resolved as far as that goes without torch: the parent's half of loading."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from efficiency360 import zoo
+from efficiency360.errors import InputError
+from efficiency360.files import sha256_file
+from efficiency360.records import Record
+from efficiency360.subject.manifest import Manifest, find_manifest, load_manifest
+from efficiency360.subject.sniff import refusal, sniff
+
+_CATALOGUES = ("timm", "torchvision", "zoo")
+
+
+class SubjectRequest(Record):
+    """Everything the worker needs to load a subject; plain values, so it travels as JSON.
+
+    `file` None means random weights from `arch`. `input` is (C, H, W). `data_shape` is the (C, H, W) that all images of
+    the data set share, where they do.
+    """
+
+    name: str
+    file: str | None
+    kind: str
+    globals_: tuple[str, ...] = ()
+    fingerprint: str | None
+    arch: str | None
+    factory_fingerprint: str | None = None
+    remap: Literal["order"] | None = None
+    key: str | None = None
+    manifest: Manifest = Manifest()
+    input: tuple[int, int, int] | None = None
+    data_shape: tuple[int, int, int] | None = None
+    device: str = "auto"
+    threads: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SubjectOptions:
+    """The options of the command line that describe the subject."""
+
+    arch: str | None = None
+    remap: str | None = None
+    key: str | None = None
+    manifest: Path | None = None
+    input: tuple[int, int, int] | None = None
+
+
+def request_subject(subject: str, options: SubjectOptions) -> SubjectRequest:
+    """Find out what `subject` is: a weights file, or an architecture such as `timm:resnet50`.
+
+    Raises:
+        InputError: no such file, a kind of file that is not opened, or an architecture that is missing or misspelt.
+    """
+    if options.remap not in (None, "order"):
+        raise InputError(f"--remap {options.remap}: the only way is 'order'")
+    catalogue, _, name = subject.partition(":")
+    if catalogue in _CATALOGUES and name and not Path(subject).exists():
+        shipped = zoo.weights(name) if catalogue == "zoo" else None
+        if shipped is None:
+            return _random_weights(subject, options)
+        return _weights_file(shipped, subject, options)
+    if _is_factory(subject) and not Path(subject).exists():
+        return _random_weights(subject, options)
+    return _weights_file(Path(subject), Path(subject).name, options)
+
+
+def parse_input(text: str) -> tuple[int, int, int]:
+    """`3x224x224` -> (3, 224, 224).
+
+    Raises:
+        InputError: not three positive whole numbers, or a channel count other than 1 or 3.
+    """
+    match = re.fullmatch(r"(\d+)[x,](\d+)[x,](\d+)", text.strip().lower())
+    shape = tuple(map(int, match.groups())) if match else ()
+    if len(shape) != 3 or min(shape) < 1 or shape[0] not in (1, 3):  # noqa: PLR2004 - C, H, W
+        raise InputError(f"--input {text}: give channels x height x width with 1 or 3 channels, such as 3x224x224")
+    return shape[0], shape[1], shape[2]
+
+
+def _is_factory(text: str) -> bool:
+    file, _, function = text.rpartition(":")
+    return file.endswith(".py") and function.isidentifier()
+
+
+def _check_arch(arch: str) -> None:
+    catalogue, _, name = arch.partition(":")
+    if _is_factory(arch):
+        if not Path(arch.rpartition(":")[0]).is_file():
+            raise InputError(f"--arch {arch}: no file {arch.rpartition(':')[0]}")
+    elif catalogue not in _CATALOGUES or not name:
+        raise InputError(f"--arch {arch}: give timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory")
+
+
+def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
+    if options.arch not in (None, arch):
+        raise InputError(f"{arch} is an architecture already; --arch {options.arch} goes with a weights file")
+    if options.remap or options.key:
+        raise InputError("--remap and --key go with a weights file")
+    _check_arch(arch)
+    return SubjectRequest(
+        name=arch,
+        file=None,
+        kind="random weights",
+        fingerprint=None,
+        **_arch_fields(arch),
+        manifest=load_manifest(options.manifest) if options.manifest else Manifest(),
+        input=options.input,
+    )
+
+
+def _weights_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequest:
+    sniffed = sniff(path)
+    if why := refusal(sniffed.kind):
+        raise InputError(f"{path}: {why}")
+    beside = options.manifest or find_manifest(path)
+    manifest = load_manifest(beside) if beside else Manifest()
+    arch = options.arch or _manifest_arch(manifest, beside)
+    if arch is None:
+        raise InputError(
+            f"{path} holds weights without their architecture ({sniffed.evidence}); name it with --arch timm:NAME,"
+            " torchvision:NAME, zoo:NAME or path/to/file.py:factory"
+        )
+    _check_arch(arch)
+    return SubjectRequest(
+        name=name,
+        file=str(path.resolve()),
+        kind=sniffed.kind.value,
+        globals_=sniffed.globals,
+        fingerprint=sha256_file(path),
+        **_arch_fields(arch),
+        remap="order" if options.remap == "order" else manifest.model.remap,
+        key=options.key or manifest.model.key,
+        manifest=manifest,
+        input=options.input,
+    )
+
+
+def _manifest_arch(manifest: Manifest, beside: Path | None) -> str | None:
+    arch = manifest.model.arch
+    if arch and _is_factory(arch):
+        raise InputError(
+            f"{beside}: arch '{arch}' is code that would run; if you trust it, name it yourself with --arch {arch}"
+        )
+    return arch
+
+
+def _arch_fields(arch: str) -> dict[str, str]:
+    """The architecture; a factory with its absolute path and the hash of its code."""
+    if not _is_factory(arch):
+        return {"arch": arch}
+    file, _, function = arch.rpartition(":")
+    return {"arch": f"{Path(file).resolve()}:{function}", "factory_fingerprint": sha256_file(Path(file))}

@@ -1,0 +1,100 @@
+"""A loaded model behind one method: images in [0, 1] in, logits out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from efficiency360.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from efficiency360.dataset.preprocess import Preprocess
+
+_MATRIX_DIMS = 2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model in evaluation mode on its device.
+
+    `fingerprint` is the sha256 of the file's bytes (None without a file); `num_classes` is K; `output` says which part
+    of a tuple, dict or dataclass holds the logits (None: the model returns them alone).
+    """
+
+    module: nn.Module
+    preprocess: Preprocess
+    device: torch.device
+    fingerprint: str | None
+    num_classes: int
+    output: int | str | None = None
+    file_bytes: int | None = None
+    differentiable: bool = True
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        return (self.preprocess.channels, *self.preprocess.size)
+
+    def to_input(self, images: NDArray[np.generic]) -> Tensor:
+        """A batch (N, C, H, W), uint8 or float32 in [0, 1], as a float32 tensor in [0, 1] on the subject's device."""
+        tensor = torch.from_numpy(images).to(self.device)
+        return tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor.float()
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] -> what the module takes."""
+        mean, std = (
+            images.new_tensor(values).view(1, -1, 1, 1) for values in (self.preprocess.mean, self.preprocess.std)
+        )
+        return (images - mean) / std
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) float in [0, 1] -> (N, K) logits; the normalisation is inside.
+
+        Raises:
+            InputError: the module returns something else than one row of logits an image.
+        """
+        return select_logits(self.module(self.normalised(images)), self.output, len(images))
+
+
+def select_logits(answer: Any, output: int | str | None, n: int) -> Tensor:
+    """The (n, K) logits in what a module returned.
+
+    Raises:
+        InputError: they are not there; the message says what is.
+    """
+    chosen = answer if output is None else _part(answer, output)
+    if not isinstance(chosen, Tensor):
+        raise InputError(
+            f"the model returns {_describe(chosen)}; say which part holds the logits with output = ... under [model] in"
+            " the manifest"
+        )
+    if chosen.ndim != _MATRIX_DIMS or len(chosen) != n or not chosen.is_floating_point():
+        raise InputError(
+            f"the model returns {_describe(chosen)} for {n} images; a classifier's logits have shape ({n}, classes)"
+        )
+    return chosen
+
+
+def _part(answer: Any, output: int | str) -> Any:
+    try:
+        if isinstance(output, int) or isinstance(answer, dict):
+            return answer[output]
+        return getattr(answer, output)
+    except (LookupError, AttributeError, TypeError) as error:
+        raise InputError(f"output = {output!r} is not part of what the model returns: {_describe(answer)}") from error
+
+
+def _describe(answer: Any) -> str:
+    if isinstance(answer, Tensor):
+        return f"a tensor {tuple(answer.shape)} of {str(answer.dtype).removeprefix('torch.')}"
+    if isinstance(answer, dict):
+        return f"a dict with {', '.join(map(repr, list(answer)[:5]))}"
+    if isinstance(answer, tuple | list):
+        return f"a {type(answer).__name__} of {len(answer)} ({', '.join(_describe(part) for part in answer[:3])})"
+    return f"a {type(answer).__name__}"
