@@ -40,8 +40,10 @@ class Architecture:
 def build(arch: str, *, seed: int, num_classes: int | None = None, channels: int | None = None) -> Architecture:
     """Build an architecture with random weights drawn from `seed`.
 
+    Other numbers of classes and channels are wishes: an architecture that cannot have them is built as it is.
+
     Raises:
-        InputError: no such architecture, or it cannot be built with these classes or channels.
+        InputError: no such architecture, or it cannot be built.
     """
     catalogue, _, name = arch.partition(":")
     builder: Callable[..., Architecture] = {"timm": _timm, "torchvision": _torchvision, "zoo": _zoo}.get(
@@ -98,14 +100,12 @@ def _weight_name(layer: str | tuple[str, ...] | None) -> str | None:
     return f"{first}.weight" if isinstance(first, str) and first else None
 
 
-def _torchvision(name: str, num_classes: int | None, channels: int | None) -> Architecture:
+def _torchvision(name: str, num_classes: int | None, _channels: int | None) -> Architecture:
     from torchvision import models  # noqa: PLC0415 - see _timm
 
     known = models.list_models(module=models)
     if name not in known:
         raise InputError(f"torchvision has no classifier '{name}'{_nearest(name, known)}")
-    if channels not in (None, 3):
-        raise InputError(f"torchvision's {name} takes 3 channels, the weights were made for {channels}")
     options = {"num_classes": num_classes} if num_classes else {}
     module = models.get_model(name, weights=None, **options)
     transform = models.get_model_weights(name).DEFAULT.transforms()
@@ -126,22 +126,18 @@ def _last_matrix(module: nn.Module) -> str | None:
     return f"{linear[-1]}.weight" if linear else None
 
 
-def _zoo(name: str, num_classes: int | None, channels: int | None) -> Architecture:
-    if num_classes or channels:
-        raise InputError(f"zoo:{name} has a fixed number of classes and channels, and the weights were made for others")
+def _zoo(name: str, _num_classes: int | None, _channels: int | None) -> Architecture:
     return Architecture(zoo.create(name), {})
 
 
 def _factory(arch: str, num_classes: int | None, channels: int | None) -> Architecture:
-    """Call `path/to/file.py:function` without arguments, or with `num_classes` where it takes that."""
+    """Call `path/to/file.py:function`, with `num_classes` and `in_chans` where it takes them."""
     file, _, function = arch.rpartition(":")
     factory = _import_function(Path(file), function)
     parameters = inspect.signature(factory).parameters
-    options = {key: value for key, value in {"num_classes": num_classes, "in_chans": channels}.items() if value}
-    if unknown := options.keys() - parameters.keys():
-        raise InputError(f"the weights need another {min(unknown)} than {arch} builds, and it takes no such argument")
+    wanted = {"num_classes": num_classes, "in_chans": channels}
     try:
-        module = factory(**options)
+        module = factory(**{key: value for key, value in wanted.items() if value and key in parameters})
     except Exception as error:
         raise InputError(f"{arch} raised {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):

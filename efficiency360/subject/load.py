@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.errors import InputError
@@ -20,8 +21,6 @@ from efficiency360.subject.sniff import FileKind
 from efficiency360.subject.subject import Subject, select_logits
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from efficiency360.subject.manifest import PreprocessTable
     from efficiency360.subject.request import SubjectRequest
 
@@ -127,7 +126,7 @@ def _resized(architecture: Architecture, weights: object, request: SubjectReques
     for option, name, dim in (("num_classes", architecture.head, 0), ("channels", architecture.stem, 1)):
         if name is None or name not in expected:
             continue
-        found = shape_of(weights, name, expected)
+        found = shape_of(weights, name, expected, key=request.key)
         if found and len(found) == expected[name].ndim and found[dim] != expected[name].shape[dim]:
             wanted[option] = found[dim]
     return build(request.arch, seed=request.seed, **wanted) if wanted else architecture
@@ -141,13 +140,14 @@ def _preprocess(request: SubjectRequest, loaded: _Loaded) -> tuple[Preprocess, t
         values.update(_rescaled(values, request.input))
     if "size" not in values and request.data_shape is not None:
         channels, *size = request.data_shape
-        values = {"channels": channels, "size": tuple(size), "resize": None, **values}
+        values = {"channels": channels, "size": tuple(size), "resize": None} | values
     if "size" not in values:
         raise InputError(
             f"the input size of {request.arch or request.name} is not known: give --input 3x224x224 (channels x height"
             " x width), or [preprocess] size in a manifest"
         )
     values.setdefault("resize", values["size"])
+    values.setdefault("channels", _channels_of(loaded.architecture.module))
     try:
         preprocess = Preprocess.model_validate(values)
     except ValidationError as error:
@@ -155,6 +155,12 @@ def _preprocess(request: SubjectRequest, loaded: _Loaded) -> tuple[Preprocess, t
         raise InputError(f"preprocess.{'.'.join(map(str, first['loc'][:1]))}: {first['msg']}") from error
     _check_channels(preprocess)
     return preprocess, tuple(_doubts(preprocess, known, declared=bool(known) or table != type(table)()))
+
+
+def _channels_of(module: nn.Module) -> int:
+    """The channels that the first convolution takes, where that is an image's; else 3."""
+    first = next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), 3)
+    return first if first in (1, 3) else 3
 
 
 def _from_table(table: PreprocessTable) -> dict[str, Any]:
