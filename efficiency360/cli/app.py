@@ -11,6 +11,7 @@ from efficiency360.cli import audit, demo, gate, listing, report
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C
 _ClickException = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     epilog="Start with: e360 demo",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -41,7 +43,7 @@ def run(arguments: list[str]) -> int:
     except E360Error as error:
         return _complain(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("interrupted; finished axes are kept, add --resume to go on from them", ExitCode.UNDECIDED)
+        code = _INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.UNDECIDED
@@ -52,6 +54,8 @@ def run(arguments: list[str]) -> int:
             raise
         text = f"internal error, please report it: {type(error).__name__}: {error} (E360_DEBUG=1 shows where)"
         return _complain(text, ExitCode.UNDECIDED)
+    if code == _INTERRUPTED:
+        code = _complain("interrupted", ExitCode.UNDECIDED)
     return code if isinstance(code, int) else ExitCode.PASS
 
 

@@ -15,54 +15,41 @@ EXAMPLES = (
     "Examples:\n\n"
     "e360 audit weights.pt --arch timm:resnet50 --data val/\n\n"
     "e360 audit timm:mobilenetv3_large_100 --axes cost\n\n"
-    "e360 audit model.safetensors --manifest model.toml --data faces/ --audit release --out result/"
+    "e360 audit model.safetensors --data faces/ --audit release --out result/"
 )
-_MODEL, _DATA, _RUN = "Model", "Data", "Run"
 
 
 def command(
-    subject: Annotated[str, typer.Argument(help="A weights file, or an architecture such as timm:resnet50.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="A weights file, or an architecture such as timm:resnet50.")
+    ],
     data: Annotated[
         str | None,
-        typer.Option(help="Class folders, a folder with metadata.csv, an .npz, or 'digits'.", rich_help_panel=_DATA),
+        typer.Option(help="Class folders, a folder with metadata.csv, an .npz, or 'digits'."),
     ] = None,
     audit: Annotated[str, typer.Option(help="Audit file: a shipped name (see e360 list) or a path.")] = "quick",
     axes: Annotated[str | None, typer.Option(help="Only these axes, comma-separated.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Override a setting: AXIS.KEY=VALUE. Repeatable.")
+        list[str] | None, typer.Option("--set", metavar="AXIS.KEY=VALUE", help="Override a setting. Repeatable.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder [default: e360-out/SUBJECT].")] = None,
     arch: Annotated[
         str | None,
-        typer.Option(help="timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory.", rich_help_panel=_MODEL),
+        typer.Option(help="timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory."),
     ] = None,
-    remap: Annotated[
-        str | None, typer.Option(help="'order': map weights by position where names differ.", rich_help_panel=_MODEL)
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="Which of several networks in a checkpoint.", rich_help_panel=_MODEL)
-    ] = None,
+    remap: Annotated[str | None, typer.Option(help="'order': map weights by position where names differ.")] = None,
+    key: Annotated[str | None, typer.Option(help="Which of several networks in a checkpoint.")] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(
-            help="TOML with arch, preprocessing, class names [default: beside the file].", rich_help_panel=_MODEL
-        ),
+        typer.Option(help="TOML with arch, preprocessing, class names [default: beside the file]."),
     ] = None,
-    input_: Annotated[
-        str | None, typer.Option("--input", help="Input size, such as 3x224x224.", rich_help_panel=_MODEL)
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(help="At most this many images, a seeded sample.", rich_help_panel=_DATA)
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...", rich_help_panel=_RUN)] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Processor threads [default: all].", rich_help_panel=_RUN)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of sampling and resampling.", rich_help_panel=_RUN)] = 0,
-    budget: Annotated[
-        str | None, typer.Option(help="Time for the whole audit: 90s, 10m, 2h [default: 24h].", rich_help_panel=_RUN)
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Reuse evidence of this very audit in --out.", rich_help_panel=_RUN)
-    ] = False,
+    input_: Annotated[str | None, typer.Option("--input", help="Input size, such as 3x224x224.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many images, a seeded sample.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Processor threads [default: all].")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of sampling and resampling.")] = 0,
+    budget: Annotated[str | None, typer.Option(help="Time for the whole audit: 90s, 10m, 2h [default: 24h].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Reuse evidence of this very audit in --out.")] = False,
 ) -> int:
     """Measure a model, judge it, and write scorecard.json and report.html."""
     from efficiency360.cli.options import parse_budget, parse_settings  # noqa: PLC0415 - keeps --help fast
@@ -96,10 +83,14 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
     from efficiency360.cli.progress import Live  # noqa: PLC0415
     from efficiency360.engine.api import audit  # noqa: PLC0415
+    from efficiency360.errors import AuditInterruptedError  # noqa: PLC0415
     from efficiency360.render.terminal import show  # noqa: PLC0415
 
-    with Live(Console(stderr=True)) as reporter:
-        card = audit(subject, out=out, reporter=reporter, **options)
+    try:
+        with Live(Console(stderr=True)) as reporter:
+            card = audit(subject, out=out, reporter=reporter, **options)
+    except KeyboardInterrupt:
+        raise AuditInterruptedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
     console = Console()
     show(card, console)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)

@@ -11,7 +11,9 @@ EXAMPLES = "Examples:\n\ne360 gate result/scorecard.json\n\ne360 gate result/ --
 
 
 def command(
-    scorecard: Annotated[Path, typer.Argument(help="scorecard.json, or the folder that holds it.")],
+    scorecard: Annotated[
+        Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
+    ],
     audit: Annotated[
         str | None, typer.Option(help="Judge by this audit file instead of the one that the scorecard names.")
     ] = None,

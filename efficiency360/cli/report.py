@@ -11,7 +11,9 @@ EXAMPLES = "Example:\n\ne360 report result/scorecard.json --out report.html"
 
 
 def command(
-    scorecard: Annotated[Path, typer.Argument(help="scorecard.json, or the folder that holds it.")],
+    scorecard: Annotated[
+        Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
+    ],
     out: Annotated[Path | None, typer.Option(help="HTML file [default: report.html beside the scorecard].")] = None,
 ) -> int:
     """Render a scorecard as a self-contained page, again and byte-identical."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from efficiency360.judge.matching import matching
 from efficiency360.records import AxisRecord, Measurement, Outcome, RuleResult, Verdict
+from efficiency360.units import quantity, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,16 +56,15 @@ def _compare(rule: RuleSpec, measurement: Measurement) -> RuleResult:
 
 
 def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:
-    interval = measurement.interval
-    spread = f" ({interval.level:.0%} interval {interval.low:.4g} to {interval.high:.4g})" if interval else ""
+    unit, interval = measurement.unit, measurement.interval
+    around = f" ({100 * interval.level:.0f} % interval {spread(interval, unit)})" if interval else ""
     words = {
-        "pass": "meets",
-        "fail": "does not meet",
-        "inconclusive": "cannot be told apart from",
+        "pass": "keeps the limit",
+        "fail": "breaks the limit",
+        "inconclusive": "is too uncertain to tell: the interval reaches across the limit",
     }[outcome]
-    bound = rule.bound.replace("_", " ")
-    more = "; more images would narrow the interval" if outcome == "inconclusive" else ""
-    return f"{measurement.label} = {measurement.value:.4g}{spread} {words} the limit {bound} {rule.limit:.4g}{more}"
+    limit = f"{rule.bound.replace('_', ' ')} {quantity(rule.limit, unit)}"
+    return f"{measurement.label} is {quantity(measurement.value, unit)}{around} and {words}, {limit}"
 
 
 def _why_nothing(rule: RuleSpec, axes: Iterable[AxisRecord]) -> str:

@@ -95,13 +95,14 @@ def _refused(message: str, globals_: Sequence[str]) -> str:
     return f"holds more than weights ({lines[-1].strip()[:200] if lines else 'no reason given'})"
 
 
-def fit(
+def fit(  # noqa: PLR0913 - one keyword for each thing that an error names
     loaded: object,
     expected: Mapping[str, Tensor],
     *,
     remap: Literal["order"] | None,
     key: str | None,
     file: str,
+    arch: str = "the architecture",
 ) -> Fit:
     """The weights in `loaded` that fit `expected`, the untrained model's state dict, exactly.
 
@@ -115,7 +116,7 @@ def fit(
     if not fits and remap == "order":
         fits = _distinct(_in_order(found, expected, file), expected)
     if not fits:
-        raise InputError(f"{file} does not fit the architecture: {_why_not(found, expected)}")
+        raise InputError(f"{file} does not fit {arch}: {_why_not(found, expected)}")
     if len(fits) > 1:
         keys = [attempt.candidate.key for attempt, _ in fits]
         raise InputError(

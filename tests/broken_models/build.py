@@ -15,7 +15,7 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -158,7 +158,7 @@ _bytes("onnx", b"\x08\x08\x12\x07pytorch\x3a\x05\x0a\x03abc", "ONNX", "not suppo
 _bytes("pickle_cut_short", pickle.dumps({"a": [1, 2]})[:-3], "damaged or cut short")
 _bytes("pickle_without_stack", b"\x80\x02R.", "damaged or cut short")
 _bytes("pickle_plain", pickle.dumps({"a": 1}), "a Python pickle that torch.save did not write")
-_bytes("pickle_of_an_object", pickle.dumps(argparse.Namespace(a=1)), "makes a argparse.Namespace")
+_bytes("pickle_of_an_object", pickle.dumps(argparse.Namespace(a=1)), "made by argparse.Namespace")
 _bytes("pickle_in_text", pickle.dumps({"a": 1}, protocol=0), "a Python pickle")
 _bytes("safetensors_cut_header", struct.pack("<Q", 500) + b'{"a":{"dtype"', "safetensors", "cut short")
 _bytes("safetensors_bad_header", struct.pack("<Q", 7) + b'{"a":1}', "safetensors", "damaged header")
@@ -326,12 +326,12 @@ def _payload_legacy(path: Path, folder: Path) -> None:
     torch.save(Payload(folder), path, _use_new_zipfile_serialization=False)
 
 
-@_entry("makes a io.open")
+@_entry("made by io.open")
 def _payload_in_a_plain_pickle(path: Path, folder: Path) -> None:
     path.write_bytes(pickle.dumps(Payload(folder)))
 
 
-@_entry("makes a io.open")
+@_entry("made by io.open")
 def _payload_in_a_text_pickle(path: Path, folder: Path) -> None:
     path.write_bytes(pickle.dumps(Payload(folder), protocol=0))
 
@@ -344,13 +344,6 @@ def _payload_beside_weights(path: Path, folder: Path) -> None:
 @_entry("'io.open'", "other than weights")
 def _payload_beside_legacy_weights(path: Path, folder: Path) -> None:
     torch.save({"state_dict": _state(), "hook": Payload(folder)}, path, _use_new_zipfile_serialization=False)
-
-
-@_entry("'io.open'", "other than weights")
-def _payload_under_a_weights_name(path: Path, folder: Path) -> None:
-    path = path.with_suffix(".safetensors")
-    torch.save({"state_dict": _state(), "hook": Payload(folder)}, path)
-    path.rename(path.with_suffix(".pt"))
 
 
 @_entry("whole pickled model", "any code")
@@ -370,13 +363,13 @@ def _whole_module_in_a_plain_pickle(path: Path, _: Path) -> None:
 
 @_entry("TorchScript", "safetensors", "--arch")
 def _torchscript(path: Path, _: Path) -> None:
-    torch.jit.script(small_net()).save(str(path))
+    cast("Any", torch.jit.script(small_net())).save(str(path))
 
 
 @_entry("torch.export", "safetensors", "--arch")
 def _exported(path: Path, folder: Path) -> None:
-    program = torch.export.export(small_net(), (torch.zeros(1, 1, 8, 8),))
-    torch.export.save(program, folder / "program.pt2")
+    save = cast("Any", torch.export.save)
+    save(torch.export.export(small_net(), (torch.zeros(1, 1, 8, 8),)), folder / "program.pt2")
     (folder / "program.pt2").rename(path)
 
 
@@ -395,23 +388,24 @@ def _renamed(rename: Callable[[str], str], net: nn.Module | None = None) -> dict
     return {rename(name): tensor for name, tensor in _state(net).items()}
 
 
-def _quantised() -> dict[str, Any]:
-    return torch.ao.quantization.quantize_dynamic(small_net(), {nn.Linear}).state_dict()
+def _quantised() -> object:
+    quantize = cast("Any", torch.ao.quantization.quantize_dynamic)
+    return quantize(small_net(), {nn.Linear}).state_dict()
 
 
 _saved("module_in_a_checkpoint", lambda: {"model": small_net()}, "whole pickled modules", "torch.nn.modules")
 _saved(
     "namespace_in_a_checkpoint", _with_namespace, "'argparse.Namespace'", "numpy", 'torch.save(checkpoint["state_dict"]'
 )
-_saved("single_tensor", lambda: torch.zeros(3), "no state dict", "a Tensor")
-_saved("list_of_tensors", lambda: [torch.zeros(3)], "no state dict", "a list")
+_saved("single_tensor", lambda: torch.zeros(3), "no state dict", "type Tensor")
+_saved("list_of_tensors", lambda: [torch.zeros(3)], "no state dict", "type list")
 _saved("number", lambda: 3, "no state dict")
 _saved("empty_dict", dict, "no state dict")
 _saved("optimiser_alone", lambda: torch.optim.Adam(small_net().parameters()).state_dict(), "no state dict")
 _saved("another_architecture", lambda: _renamed(lambda n: f"stem{n}", nn.Linear(2, 2)), "none of its 2 names", "--arch")
 _saved("another_head", lambda: _state(small_net(7)), "'5.weight' is [7, 4] instead of [3, 4]")
-_saved("missing_weight", lambda: dict(list(_state().items())[1:]), "1 weights missing ('0.weight')")
-_saved("unexpected_weight", lambda: {**_state(), "9.weight": torch.zeros(2)}, "1 weights unexpected ('9.weight')")
+_saved("missing_weight", lambda: dict(list(_state().items())[1:]), "1 missing ('0.weight')")
+_saved("unexpected_weight", lambda: {**_state(), "9.weight": torch.zeros(2)}, "1 unexpected ('9.weight')")
 _saved("integer_weights", lambda: {n: t.long() for n, t in _state().items()}, "is int64 instead of float32", "5 more")
 _saved("quantised", _quantised, "unexpected", "_packed_params")
 _saved("stranger_in_the_net", lambda: {"net": {**_state(), "extra": None}}, "unexpected ('extra')")
@@ -430,8 +424,7 @@ _saved("other_names", lambda: _renamed(lambda n: f"{n[0]}_{n}"), "the names diff
 
 def _halved() -> nn.Module:
     net = small_net()
-    with torch.no_grad():
-        net[5].weight.mul_(0.5)
+    net.load_state_dict({name: tensor / 2 for name, tensor in net.state_dict().items()})
     return net
 
 

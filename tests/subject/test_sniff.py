@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import errno
+import importlib.util
+import io
+import pickle
+import subprocess
+import sys
+import time
+import tracemalloc
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from efficiency360.errors import InputError
+from efficiency360.subject.opcodes import Made, read_program
+from efficiency360.subject.sniff import REFUSALS, FileKind, refusal, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _gallery() -> Any:
+    path = Path(__file__).parent.parent / "broken_models" / "build.py"
+    spec = importlib.util.spec_from_file_location("broken_models_for_sniff", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+gallery = _gallery()
+
+
+def _save(path: Path, value: object, **options: Any) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.save(value, path, **options)
+    return path
+
+
+def test_importing_it_does_not_import_torch() -> None:
+    code = "import sys, efficiency360.subject.sniff; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "evidence", "write"),
+    [
+        (FileKind.ZIP_WEIGHTS, "a plain dict or list", lambda path: _save(path, gallery.small_net().state_dict())),
+        (FileKind.ZIP_WEIGHTS, "a plain dict or list", lambda path: _save(path, {"model": gallery.small_net()})),
+        (FileKind.ZIP_WEIGHTS, "a single tensor", lambda path: _save(path, torch.zeros(2))),
+        (FileKind.ZIP_WEIGHTS, "a single tensor", lambda path: _save(path, nn.Parameter(torch.zeros(2)))),
+        (FileKind.ZIP_WEIGHTS, "a plain value", lambda path: _save(path, "text")),
+        (
+            FileKind.ZIP_WEIGHTS,
+            "a plain dict",
+            lambda path: _save(path, gallery.small_net().state_dict(), pickle_protocol=4),
+        ),
+        (
+            FileKind.LEGACY_WEIGHTS,
+            "old format",
+            lambda path: _save(path, gallery.small_net().state_dict(), _use_new_zipfile_serialization=False),
+        ),
+        (
+            FileKind.LEGACY_WEIGHTS,
+            "old format",
+            lambda path: _save(path, [1], _use_new_zipfile_serialization=False, pickle_protocol=0),
+        ),
+        (FileKind.PICKLED_MODULE, "Sequential", lambda path: _save(path, gallery.small_net())),
+        (
+            FileKind.PICKLED_MODULE,
+            "made by torch.nn.modules.container.Sequential",
+            lambda path: _save(path, gallery.small_net(), _use_new_zipfile_serialization=False),
+        ),
+        (FileKind.PICKLED_MODULE, "torch.nn.modules.linear.Linear", lambda path: _save(path, nn.Linear)),
+        (
+            FileKind.SAFETENSORS,
+            "9 tensors",
+            lambda path: save_file(gallery.small_net().state_dict(), path, metadata={"format": "pt"}),
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors", "model.onnx", "model"])
+def test_the_content_decides_not_the_name(
+    tmp_path: Path, name: str, kind: FileKind, evidence: str, write: Callable[[Path], object]
+) -> None:
+    write(tmp_path / "file")
+    sniffed = sniff((tmp_path / "file").rename(tmp_path / name))
+    assert sniffed.kind is kind
+    assert evidence in sniffed.evidence
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        ("torchscript", FileKind.TORCHSCRIPT),
+        ("exported", FileKind.EXPORTED_PROGRAM),
+        ("exported_by_older_torch", FileKind.EXPORTED_PROGRAM),
+        ("onnx", FileKind.ONNX),
+        ("whole_module_in_a_plain_pickle", FileKind.PICKLED_MODULE),
+        ("payload_alone", FileKind.PICKLED_MODULE),
+    ],
+)
+def test_kinds_that_are_refused_are_still_named(tmp_path: Path, entry: str, kind: FileKind) -> None:
+    sniffed = sniff(gallery.GALLERY[entry].write(tmp_path, entry))
+    assert sniffed.kind is kind
+    assert "safetensors" in REFUSALS[kind]
+
+
+def test_every_kind_is_either_refused_or_opened() -> None:
+    opened = {kind for kind in FileKind if refusal(kind) is None}
+    assert opened == {FileKind.SAFETENSORS, FileKind.ZIP_WEIGHTS, FileKind.LEGACY_WEIGHTS}
+    assert not any("\n" in sentence for sentence in REFUSALS.values())
+
+
+@pytest.mark.parametrize("options", [{}, {"pickle_protocol": 5}, {"_use_new_zipfile_serialization": False}])
+def test_globals_are_listed_for_every_protocol(tmp_path: Path, options: dict[str, Any]) -> None:
+    named = sniff(_save(tmp_path / "a.pt", {"net": gallery.small_net(), "hook": gallery.Payload(tmp_path)}, **options))
+    assert {"torch.nn.modules.conv.Conv2d", "io.open", "collections.OrderedDict"} <= set(named.globals)
+    assert len(named.globals) == len(set(named.globals))
+
+
+def test_globals_have_their_python_3_names() -> None:
+    program = read_program(io.BytesIO(pickle.dumps({"a": {1, 2}, "b": range(3)}, protocol=2)))
+    assert program.globals == ("builtins.set", "builtins.range")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_the_top_object_is_known_for_every_protocol(tmp_path: Path, protocol: int) -> None:
+    class_instance = read_program(io.BytesIO(pickle.dumps(Path("a"), protocol=protocol)))
+    call = read_program(io.BytesIO(pickle.dumps(gallery.Payload(tmp_path), protocol=protocol)))
+    plain = read_program(io.BytesIO(pickle.dumps([{"a": (1, 2.5, None, b"x", {3})}], protocol=protocol)))
+    assert (class_instance.top, class_instance.maker.rpartition(".")[2]) == (Made.OBJECT, "PosixPath")
+    assert (call.top, call.maker) == (Made.OBJECT, "io.open")
+    assert plain.top is Made.CONTAINER
+
+
+def test_a_subclass_of_dict_does_not_pass_for_a_dict() -> None:
+    program = read_program(io.BytesIO(b"\x80\x02cmine\nDict\n)\x81}X\x01\x00\x00\x00aK\x01s."))
+    assert program.top is Made.CONTAINER
+    disguised = read_program(io.BytesIO(b"\x80\x02cmine\nDict\n)\x81X\x01\x00\x00\x00aK\x01s."))
+    assert (disguised.top, disguised.maker) == (Made.OBJECT, "mine.Dict")
+
+
+def test_a_computed_global_is_listed_as_such() -> None:
+    program = read_program(io.BytesIO(b"\x80\x04\x8c\x01ah\x00\x93.".replace(b"h\x00", b"K\x01")))
+    assert program.globals == ("(computed).(computed)",)
+
+
+def test_control_characters_in_a_global_are_escaped() -> None:
+    assert read_program(io.BytesIO(b"\x80\x02ca\x1b[2J\nb\n.")).globals == (r"a\x1b[2J.b",)
+
+
+@pytest.mark.slow
+def test_an_endless_pickle_is_refused() -> None:
+    with pytest.raises(InputError, match="more than any model needs"):
+        read_program(io.BytesIO(b"\x80\x02" + b"N0" * 2_000_000 + b"N."))
+
+
+def test_the_message_is_one_line_for_any_path(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file") as caught:
+        sniff(tmp_path / "two\nlines.pt")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="not a file name"):
+        sniff(tmp_path / "nul\0.pt")
+
+
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "model.pt").write_bytes(b"x")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"model\.pt: cannot be read: Permission denied"):
+        sniff(tmp_path / "model.pt")
+
+
+def _sparse_zip(path: Path, size: int) -> None:
+    """A torch archive with a weight of `size` bytes that takes no room on disk."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({"a": 1}, protocol=2))
+        member = zipfile.ZipInfo("model/data/0")
+        member.file_size = member.compress_size = size
+        member.CRC = 0
+        assert archive.fp is not None
+        member.header_offset = archive.fp.tell()
+        archive.fp.write(member.FileHeader(zip64=True))
+        archive.fp.seek(size, io.SEEK_CUR)
+        archive.start_dir = archive.fp.tell()
+        archive.filelist.append(member)
+
+
+def _sparse_safetensors(path: Path, size: int) -> None:
+    save_file({"a": torch.zeros(4)}, path)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    old = path.read_bytes()[8 : 8 + length]
+    new = b'{"a":{"dtype":"U8","shape":[%d],"data_offsets":[0,%d]}}' % (size, size)
+    assert b'"a"' in old
+    path.write_bytes(len(new).to_bytes(8, "little") + new)
+    with path.open("r+b") as file:
+        file.truncate(8 + len(new) + size)
+
+
+def _sparse_legacy(path: Path, size: int) -> None:
+    _save(path, {"a": torch.zeros(4)}, _use_new_zipfile_serialization=False)
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+def _sparse_zeros(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def _sparse_onnx(path: Path, size: int) -> None:
+    path.write_bytes(b"\x08\x08\x32\xf0\xff\xff\xff\x07" + b"a")
+    with path.open("r+b") as file:
+        file.truncate(size)
+
+
+@pytest.mark.parametrize(
+    ("write", "kind"),
+    [
+        (_sparse_zip, FileKind.ZIP_WEIGHTS),
+        (_sparse_safetensors, FileKind.SAFETENSORS),
+        (_sparse_legacy, FileKind.LEGACY_WEIGHTS),
+        (_sparse_zeros, None),
+        (_sparse_onnx, None),
+    ],
+)
+def test_a_file_of_two_gigabytes_takes_little_time_and_memory(
+    tmp_path: Path, write: Callable[[Path, int], None], kind: FileKind | None
+) -> None:
+    path = tmp_path / "large.pt"
+    write(path, 2 * 2**30)
+    tracemalloc.start()
+    start = time.perf_counter()
+    try:
+        assert sniff(path).kind is kind
+    except InputError:
+        assert kind is None
+    seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 3
+    assert peak < 100 * 2**20
