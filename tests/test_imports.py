@@ -1,0 +1,40 @@
+"""What the quick commands must never import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+from efficiency360.cli.app import run
+run({arguments})
+heavy = [name for name in ("torch", "torchvision", "timm", "fvcore", "sklearn", "scipy") if name in sys.modules]
+sys.exit(f"imported {{heavy}}" if heavy else 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def scorecard(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("card")
+    command = [sys.executable, "-m", "efficiency360", "demo", "--out", str(folder), "--threads", "1"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "audit --help", "list", "gate CARD", "report CARD", "gate CARD --audit quick"]
+)
+def test_a_quick_command_imports_nothing_heavy(command, scorecard):
+    arguments = [str(scorecard) if word == "CARD" else word for word in command.split()]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(arguments=arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = "import sys, efficiency360; sys.exit('torch' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
