@@ -195,24 +195,23 @@ def _doubts(preprocess: Preprocess, known: dict[str, Any], *, declared: bool) ->
     if not declared:
         return [_ASSUMED]
     doubts = []
-    for key in ("mean", "std"):
-        mine, theirs = getattr(preprocess, key), known.get(key)
-        if theirs is not None and tuple(mine) != tuple(theirs):
-            text = (
-                f"The manifest's {key} {_short(mine)} is not the architecture's {_short(theirs)}: wrong normalisation?"
-            )
-            doubts.append(Caveat(id="subject.normalisation_differs", severity="warning", text=text))
+    ours = tuple(_per_channel(values, preprocess.channels) for values in (preprocess.mean, preprocess.std))
+    theirs = tuple(known.get(key) for key in ("mean", "std"))
+    if None not in theirs and ours != theirs:
+        text = f"Mean and std {_pair(ours)} are not the architecture's own {_pair(theirs)}: wrong normalisation?"
+        doubts.append(Caveat(id="subject.normalisation_differs", severity="warning", text=text))
     if max(map(abs, preprocess.mean)) > 1 or max(preprocess.std) > 2:  # noqa: PLR2004 - pixels are in [0, 1]
-        text = (
-            f"mean {_short(preprocess.mean)}, std {_short(preprocess.std)} look like 0-255 units; pixels are in [0, 1]:"
-            " wrong normalisation?"
-        )
+        text = f"Mean and std {_pair(ours)} look like 0-255 units, but pixels are in [0, 1]: wrong normalisation?"
         doubts.append(Caveat(id="subject.normalisation_scale", severity="warning", text=text))
     return doubts
 
 
-def _short(values: tuple[float, ...]) -> str:
-    return "[" + ", ".join(f"{value:g}" for value in values) + "]"
+def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return values * channels if len(values) == 1 else values
+
+
+def _pair(mean_and_std: tuple[Any, ...]) -> str:
+    return " and ".join("[" + ", ".join(f"{value:g}" for value in values) + "]" for values in mean_and_std)
 
 
 def _device(name: str) -> torch.device:
