@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -115,6 +116,7 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
     _check_writable(job.out)
     deadline = None if job.budget_s is None else time.monotonic() + job.budget_s
     log = job.out / "run.log"
+    _begin_log(log, job)
     executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
     try:
         context = _prepare(job, executor)
@@ -132,6 +134,12 @@ def _check_writable(out: Path) -> None:
     probe = out / ".e360"
     write_atomic(probe, b"")
     probe.unlink()
+
+
+def _begin_log(log: Path, job: AuditJob) -> None:
+    """Start the log anew, or go on with it; what the worker prints is appended."""
+    with log.open("a" if job.resume else "w", encoding="utf-8") as file:
+        file.write(f"{job.command}\n{json.dumps(versions())}\n")
 
 
 def _prepare(job: AuditJob, executor: Executor) -> _Context:

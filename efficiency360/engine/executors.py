@@ -122,14 +122,21 @@ class Worker:
 
     def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
         """Observe one axis in the process; one that failed before is replaced by a fresh one."""
-        if self._process is None:
-            assert self._request is not None  # noqa: S101 - `load` comes first
-            self.load(self._request)
         try:
+            self._reload_if_gone()
             return self._observe(axis_id, settings, data, progress)
         except AxisError:
             self.close()
             raise
+
+    def _reload_if_gone(self) -> None:
+        if self._process is not None:
+            return
+        assert self._request is not None  # noqa: S101 - `load` comes first
+        try:
+            self.load(self._request)
+        except InputError as error:
+            raise AxisError(f"a fresh worker could not load the subject again: {error}") from error
 
     def _observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
         n = len(data) if data is not None else 0

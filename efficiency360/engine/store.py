@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficiency360.arrays import load_arrays
 from efficiency360.files import sha256_bytes, write_atomic
 from efficiency360.records import Artifact
 
@@ -54,14 +54,11 @@ class EvidenceStore:
         """Evidence that was saved under this very key, or None."""
         try:
             data = self._path(axis_id).read_bytes()
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = load_arrays(io.BytesIO(data))
+            saved_key, seconds = str(arrays.pop(_KEY)), float(arrays.pop(_SECONDS))
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        saved_key, seconds = arrays.pop(_KEY, None), arrays.pop(_SECONDS, None)
-        if saved_key is None or seconds is None or str(saved_key) != key:
-            return None
-        return Stored(arrays, float(seconds), self._artifact(axis_id, data))
+        return Stored(arrays, seconds, self._artifact(axis_id, data)) if saved_key == key and seconds >= 0 else None
 
     def _path(self, axis_id: str) -> Path:
         return self.folder / f"{axis_id}.npz"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,9 +21,12 @@ _LENGTH = struct.Struct("<I")
 _HEADER_LIMIT = 16 << 20
 _PAYLOAD_LIMIT = 4 << 30
 _KINDS = "biufU"
+_DTYPE = re.compile(rf"[<>|=][{_KINDS}][0-9]{{1,9}}")  # what numpy would make of other text is nobody's business
+_DIMS = 32
 
 Read = Callable[[int], bytes | bytearray]
 Write = Callable[[bytes | memoryview], object]
+Layout = tuple[np.dtype[Any], tuple[int, ...]]
 
 
 class WireError(Exception):
@@ -67,18 +72,32 @@ def receive(read: Read) -> Message:
     try:
         header = json.loads(bytes(read(length)))
         kind, body, described = header["kind"], header["body"], header["arrays"]
-        layout = [(str(name), np.dtype(dtype), tuple(map(int, shape))) for name, dtype, shape in described]
-    except (ValueError, KeyError, TypeError) as error:
+        layout = {name: _layout(name, dtype, shape) for name, dtype, shape in described}
+        if len(layout) < len(described):
+            raise ValueError("two arrays of one name")  # noqa: TRY301
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as error:
         raise WireError(f"a header that is not one: {error}") from error
     if not isinstance(kind, str) or not isinstance(body, dict):
         raise WireError("a header without kind and body")
-    return Message(kind, body, {name: _read_array(read, dtype, shape) for name, dtype, shape in layout})
+    if sum(dtype.itemsize * math.prod(shape) for dtype, shape in layout.values()) > _PAYLOAD_LIMIT:
+        raise WireError(f"arrays of more than {_PAYLOAD_LIMIT} bytes")
+    return Message(kind, body, {name: _read_array(read, *layout[name]) for name in layout})
+
+
+def _layout(name: object, dtype: object, shape: list[object]) -> Layout:
+    """Check what a header says of an array.
+
+    Raises:
+        ValueError, TypeError: it is not a named array of numbers, booleans or text, or far too large.
+    """
+    lengths = tuple(length for length in shape if type(length) is int and length >= 0)
+    if not isinstance(name, str) or not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+        raise ValueError(f"an array {name!r:.40} of {dtype!r:.40}")
+    if len(lengths) < len(shape) or len(shape) > _DIMS or math.prod(n or 1 for n in lengths) > _PAYLOAD_LIMIT:
+        raise ValueError(f"an array of shape {shape!r:.80}")
+    return np.dtype(dtype), lengths
 
 
 def _read_array(read: Read, dtype: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[np.generic]:
-    size = dtype.itemsize
-    for length in shape:
-        size *= length
-    if dtype.kind not in _KINDS or min(shape, default=0) < 0 or size > _PAYLOAD_LIMIT:
-        raise WireError(f"an array of {dtype} {shape}")
+    size = dtype.itemsize * math.prod(shape)
     return np.frombuffer(read(size), dtype=dtype).reshape(shape) if size else np.zeros(shape, dtype)

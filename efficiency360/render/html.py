@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,12 @@ from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
 
 if TYPE_CHECKING:
-    from efficiency360.records import Scorecard
+    from efficiency360.records import Cell, Scorecard, Series
 
 _LOADER = PackageLoader("efficiency360.render")
 _BLANKS = str.maketrans("\t\n\r", "   ")
 _EXACT_FROM = 1000
+_SERIES_SHOWN = 12
 _SERIES_ROWS = 500
 
 
@@ -58,10 +60,13 @@ def _environment() -> Environment:
     environment.filters |= {
         "quantity": text.quantity,
         "spread": text.spread,
-        "limit": text.limit,
         "title": text.title,
+        "params": text.params,
+        "columns": _columns,
+        "height": _height,
         "exact": _exact,
         "points": _points,
+        "moment": _moment,
         "cell": _cell,
         "heading": _heading,
         "setting": _setting,
@@ -69,7 +74,7 @@ def _environment() -> Environment:
         "caveats": sort_caveats,
         "radius": radius,
     }
-    environment.globals |= {"HUB": HUB, "RIM": RIM, "series_rows": _SERIES_ROWS}
+    environment.globals |= {"HUB": HUB, "RIM": RIM, "series_rows": _SERIES_ROWS, "series_shown": _SERIES_SHOWN}
     return environment
 
 
@@ -92,7 +97,15 @@ def _points(score: float) -> str:
     return f"{round(score, 1):g}"
 
 
-def _cell(value: bool | float | str | None, words: dict[str, str]) -> str:
+def _moment(iso: str) -> str:
+    """A time as a reader wants it, to the minute; as it is where it is not ISO 8601."""
+    try:
+        return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return iso
+
+
+def _cell(value: Cell, words: dict[str, str]) -> str:
     """A cell of a series."""
     if value is None:
         return words["dash"]
@@ -101,6 +114,20 @@ def _cell(value: bool | float | str | None, words: dict[str, str]) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _columns(series: Series) -> list[tuple[str, list[Cell], bool]]:
+    """The columns of a series: name, cells, and whether they are set as numbers."""
+    return [(name, cells, any(map(_is_number, cells))) for name, cells in series.columns.items()]
+
+
+def _is_number(cell: Cell) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def _height(series: Series) -> int:
+    """How many rows a series has."""
+    return len(next(iter(series.columns.values()), []))
 
 
 def _heading(column: str, words: dict[str, dict[str, str]]) -> str:

@@ -10,6 +10,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _verdict_line(verdict: Verdict) -> RenderableType:
 
 def _axis(card: Scorecard, axis: AxisRecord) -> RenderableType:
     score = next((score for score in card.scores if score.axis == axis.id), None)
-    points = f"  {score.score:.0f} of 100, {score.grade}" if score and score.score is not None else ""
+    points = f"  {score.score:.1f} of 100, {score.grade}" if score and score.score is not None else ""
     heading = Text.assemble((axis.id, "bold cyan"), (points, "bold"))
     if axis.status != "measured":
         heading.append_text(_plain(f"  {axis.status}: {axis.reason}", "red" if axis.status == "failed" else "dim"))
@@ -75,15 +76,17 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
     table.add_column("", ratio=None, max_width=30, overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("95 % interval", justify="right", no_wrap=True)
+    levels = {measurement.interval.level for measurement in axis.measurements if measurement.interval}
+    level = f"{100 * levels.pop():.4g} % " if len(levels) == 1 else ""
+    table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("limit", overflow="fold")
     for measurement, of in _shown(axis):
         params = text.params(measurement)
         label = f"{text.title(measurement.name)} {f'(worst of {of}: {params})' if of > 1 else params}"
         table.add_row(
             _plain(label.rstrip()),
-            text.quantity(measurement.value, measurement.unit),
-            text.spread(measurement.interval, measurement.unit),
+            _plain(text.quantity(measurement.value, measurement.unit)),
+            _plain(text.spread(measurement.interval, measurement.unit)),
             _limits(card, measurement),
         )
     return table
@@ -119,14 +122,13 @@ def _caveat(caveat: Caveat) -> RenderableType:
 
 def _footer(card: Scorecard) -> RenderableType:
     overall = card.overall
-    measured = sum(axis.status == "measured" for axis in card.axes)
-    total = round(measured / card.coverage) if card.coverage else len(card.axes)
+    total = len(FRAMEWORK_AXES)
     return Group(
         Rule(style="dim"),
         Text.assemble(
             ("overall ", "bold"),
-            f"{overall.low:.0f} to {overall.high:.0f} of 100, {overall.grade} (by the low end); ",
-            f"{measured} of {total} axes measured",
+            f"{overall.low:.1f} to {overall.high:.1f} of 100, {overall.grade} (by the low end); ",
+            f"{round(card.coverage * total)} of {total} axes measured",
         ),
     )
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from efficiency360.records import Interval, Measurement, RuleResult
+from efficiency360.units import quantity, spread
 
-_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+if TYPE_CHECKING:
+    from efficiency360.records import Measurement, RuleResult
+
+__all__ = ["limit", "params", "plain", "quantity", "spread", "title"]
+
 _WORDS = {
     "cost.params": "Parameters",
     "cost.macs": "MACs an image",
@@ -29,32 +32,6 @@ def title(name: str) -> str:
     return _WORDS.get(name, name.partition(".")[2].replace("_", " ").capitalize())
 
 
-def quantity(value: float, unit: str) -> str:
-    """A value with its unit: `4.65 M`, `18.6 MB`, `87.0 %`."""
-    if unit == "proportion":
-        return f"{100 * value:.1f} %"
-    if unit == "bytes":
-        return f"{_scaled(value)}B"
-    symbol = "" if unit in {"parameters", "elements", "MACs", "FLOPs", ""} else f" {unit}"
-    return f"{_scaled(value)}{symbol}".strip()
-
-
-def _scaled(value: float) -> str:
-    for factor, prefix in _PREFIXES:
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}" if abs(value) / factor < 1000 else f"{value / factor:.0f} {prefix}"  # noqa: PLR2004
-    return f"{value:.4g} "
-
-
-def spread(interval: Interval | None, unit: str) -> str:
-    """An interval as `83.8 to 89.7 %`; a dash where there is none."""
-    if interval is None:
-        return "-"
-    if unit == "proportion":
-        return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
-    return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
-
-
 def params(measurement: Measurement | RuleResult) -> str:
     """Params as `class=cat, k=1`; empty where there are none."""
     return ", ".join(f"{key}={value}" for key, value in sorted(measurement.params.items()))
@@ -66,7 +43,8 @@ def limit(rule: RuleResult, unit: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text from outside with control and direction-changing characters made visible, for terminals and logs."""
+    """Text from outside with control, line-breaking and direction-changing characters made visible, for terminals."""
     return "".join(
-        char if unicodedata.category(char) not in {"Cc", "Cf", "Cs"} else "\N{REPLACEMENT CHARACTER}" for char in text
+        char if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else "\N{REPLACEMENT CHARACTER}"
+        for char in text
     )

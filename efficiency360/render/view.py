@@ -1,0 +1,153 @@
+"""What a report shows and in which order, before it is HTML: a pure rearrangement of the scorecard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from efficiency360.records import FRAMEWORK_AXES, AxisRecord, AxisScore, Caveat, RuleResult, Scorecard
+from efficiency360.render.tables import RuleGroup, Table, measurement_tables, rule_groups
+from efficiency360.render.wheel import Sector, wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+State = Literal["scored", "unscored", "failed", "skipped", "absent"]
+"""A measured axis with or without a score; one that failed or was skipped; one that the scorecard does not mention."""
+
+_NAMED_SECTORS = 15
+_CAVEATS = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True)
+class AxisView:
+    """One axis as the report shows it.
+
+    `label` is a short title for the wheel; `record` is None where the scorecard does not mention the axis.
+    """
+
+    id: str
+    title: str
+    label: str
+    about: str
+    state: State
+    record: AxisRecord | None
+    score: AxisScore
+    caveats: tuple[Caveat, ...]
+    tables: tuple[Table, ...]
+    sector: Sector
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report. `axes` are those of the wheel, in its order."""
+
+    axes: tuple[AxisView, ...]
+    rules: tuple[RuleGroup, ...]
+    glossary: tuple[Mapping[str, Any], ...]
+    forgiven: bool
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the wheel has too many axes for their names, so that it numbers them."""
+        return len(self.axes) > _NAMED_SECTORS
+
+    @property
+    def measured(self) -> tuple[AxisView, ...]:
+        """Axes with numbers."""
+        return tuple(axis for axis in self.axes if axis.state in {"scored", "unscored"})
+
+    @property
+    def told(self) -> tuple[AxisView, ...]:
+        """Axes that get a section of their own: those with numbers and those that failed."""
+        return tuple(axis for axis in self.axes if axis.state in {"scored", "unscored", "failed"})
+
+    @property
+    def untold(self) -> tuple[AxisView, ...]:
+        """Axes that were not tried."""
+        return tuple(axis for axis in self.axes if axis.state in {"skipped", "absent"})
+
+    @property
+    def critical(self) -> tuple[tuple[AxisView, Caveat], ...]:
+        """Caveats that nobody may miss, with their axes."""
+        return tuple((axis, caveat) for axis in self.axes for caveat in axis.caveats if caveat.severity == "critical")
+
+
+def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
+    """Arrange a scorecard for reading.
+
+    Args:
+        card: the scorecard.
+        words: names of axes and entries of the glossary in the language of the report.
+    """
+    results = card.verdict.rules
+    return Page(
+        axes=_axes(card, words["axes"]),
+        rules=rule_groups(card),
+        glossary=_glossary(card, words["glossary"]),
+        forgiven=any(result.severity == "block" and result.outcome == "inconclusive" for result in results),
+    )
+
+
+def sort_caveats(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
+    """Critical ones first, otherwise in the order given."""
+    return tuple(sorted(caveats, key=lambda caveat: _CAVEATS.index(caveat.severity)))
+
+
+def _axes(card: Scorecard, words: Mapping[str, Mapping[str, str]]) -> tuple[AxisView, ...]:
+    records = {axis.id: axis for axis in card.axes}
+    scores = {score.axis: score for score in card.scores}
+    ids = list(dict.fromkeys((*FRAMEWORK_AXES, *records)))
+    points = [_score(records.get(axis_id), scores.get(axis_id), axis_id) for axis_id in ids]
+    sectors = wheel([score.score for score in points])
+    return tuple(
+        _axis(records.get(score.axis), score, sector, card.verdict.rules, words)
+        for score, sector in zip(points, sectors, strict=True)
+    )
+
+
+def _score(record: AxisRecord | None, score: AxisScore | None, axis_id: str) -> AxisScore:
+    """The score of a measured axis; an axis that was not measured has none, whatever the scorecard claims."""
+    measured = record is not None and record.status == "measured"
+    return score if measured and score else AxisScore(axis=axis_id)
+
+
+def _axis(
+    record: AxisRecord | None,
+    score: AxisScore,
+    sector: Sector,
+    rules: Sequence[RuleResult],
+    words: Mapping[str, Mapping[str, str]],
+) -> AxisView:
+    known = words.get(score.axis, {"title": score.axis.replace("_", " ").capitalize(), **words["_unknown"]})
+    return AxisView(
+        id=score.axis,
+        title=known["title"],
+        label=known.get("label", known["title"]),
+        about=known["about"],
+        state=_state(record, score),
+        record=record,
+        score=score,
+        caveats=sort_caveats(record.caveats) if record else (),
+        tables=measurement_tables(record, rules) if record else (),
+        sector=sector,
+    )
+
+
+def _state(record: AxisRecord | None, score: AxisScore) -> State:
+    if record is None:
+        return "absent"
+    if record.status != "measured":
+        return record.status
+    return "unscored" if score.score is None else "scored"
+
+
+def _glossary(card: Scorecard, entries: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+    """The terms that this report uses."""
+    measurements = [measurement for axis in card.axes for measurement in axis.measurements]
+    occurring = {"always", *(measurement.name for measurement in measurements)}
+    if any(measurement.interval for measurement in measurements):
+        occurring.add("interval")
+    if card.verdict.outcome == "inconclusive" or any(rule.outcome == "inconclusive" for rule in card.verdict.rules):
+        occurring.add("inconclusive")
+    return tuple(entry for entry in entries if occurring.intersection(entry["where"]))
