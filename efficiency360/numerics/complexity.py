@@ -1,0 +1,154 @@
+"""Compute of a model: multiply-adds, activations and element-wise work of one forward pass, and what nobody counted."""
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch._C import Node
+
+from efficiency360.errors import AxisError
+from efficiency360.numerics.as_found import left_as_found
+from efficiency360.numerics.flop_operators import ELEMENTWISE, MOVEMENT, PLUMBING, REDUCTIONS
+from efficiency360.numerics.flop_table import HANDLES, PRODUCTS, activations
+from efficiency360.numerics.flop_trace import traced
+from efficiency360.numerics.flop_values import Values, is_list, real_numel
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a loss on import, which torch 2.15 deprecates
+    from fvcore.nn import FlopCountAnalysis
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Compute of one forward pass, in fvcore's convention (see ``flop_handles``), with a second opinion from torch.
+
+    What would make it wrong: a model whose path depends on the values of the image (only the path taken is counted),
+    arithmetic outside torch (NumPy in a forward pass leaves no trace), and whatever ``uncounted_calls`` names.
+    """
+
+    macs: int
+    """Multiply-adds; half the FLOPs of the products."""
+    activations: int
+    """Elements of the outputs of convolutions, matrix products and attention."""
+    macs_by_operator: dict[str, int]
+    calls_by_operator: dict[str, int]
+    uncounted_calls: dict[str, int]
+    """Operator -> calls that no handle understood; their MACs are missing."""
+    elementwise_elements: int
+    """Elements that element-wise arithmetic wrote and reductions read: work that the convention leaves out."""
+    matmul_macs: int
+    """The part of ``macs`` in convolutions, matrix products, attention and recurrent layers."""
+    reference_matmul_macs: int
+    """The same by torch's own registry, from the kernels that ran."""
+
+    @property
+    def coverage(self) -> float:
+        """Share of calls that were counted, 0 to 1; 1 where there was nothing to count."""
+        counted, uncounted = sum(self.calls_by_operator.values()), sum(self.uncounted_calls.values())
+        return counted / (counted + uncounted) if uncounted else 1.0
+
+    @property
+    def disagreement(self) -> float:
+        """Distance between the two counts of the products, 0 to 1 of the larger one."""
+        larger = max(self.matmul_macs, self.reference_matmul_macs)
+        return abs(self.matmul_macs - self.reference_matmul_macs) / larger if larger else 0.0
+
+
+def count(module: nn.Module, images: Tensor) -> Complexity:
+    """Count the compute of one forward pass; it runs once, in evaluation mode, without gradients.
+
+    Args:
+        module: any model that takes one batch of images; it is left as found.
+        images: (1, C, H, W) on the model's device, in the range it expects. A larger batch is counted whole.
+
+    Raises:
+        AxisError: the forward pass failed, or cannot be traced.
+    """
+    try:
+        with left_as_found(module, images) as evaluated:
+            return SinglePassAnalysis(evaluated, images).complexity()
+    except Exception as error:
+        size = "x".join(map(str, images.shape))
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise AxisError(
+            f"cannot count the compute of {type(module).__name__}: its forward pass failed at an input of {size}: "
+            f"{reason}; check the model and the input size (--input)"
+        ) from error
+
+
+@dataclass
+class _Tally:
+    macs: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    uncounted: Counter[str] = field(default_factory=Counter)
+    activations: int = 0
+    elementwise: int = 0
+
+
+class SinglePassAnalysis(FlopCountAnalysis):  # type: ignore[misc] # fvcore has no types
+    """fvcore's analysis with handles for what it misses, and every number from one walk over one traced pass."""
+
+    def __init__(self, module: nn.Module, images: Tensor) -> None:
+        super().__init__(module, (images,))
+        self.set_op_handle(**HANDLES)
+        self._tally = _Tally()
+
+    def complexity(self) -> Complexity:
+        """Trace the forward pass and add up its nodes."""
+        graph, reference_flops = traced(self._model, self._inputs[0])
+        for node in graph.nodes():
+            self._see(node)
+        tally = self._tally
+        return Complexity(
+            macs=sum(tally.macs.values()),
+            activations=tally.activations,
+            macs_by_operator=dict(tally.macs),
+            calls_by_operator=dict(tally.calls),
+            uncounted_calls=dict(tally.uncounted),
+            elementwise_elements=tally.elementwise,
+            matmul_macs=sum(macs for name, macs in tally.macs.items() if name in PRODUCTS),
+            reference_matmul_macs=reference_flops // 2,
+        )
+
+    def _see(self, node: Node) -> None:
+        kind = node.kind()
+        operator = _without_in_place_mark(kind)
+        name = operator.removeprefix("aten::")
+        if kind in PLUMBING or name in MOVEMENT:
+            return
+        try:
+            self._add(operator, name, list(node.inputs()), list(node.outputs()))
+        except Exception:  # noqa: BLE001 (a handle may fail in any way; its operator is then named as not counted)
+            self._tally.uncounted[_full_name(node)] += 1
+
+    def _add(self, operator: str, name: str, inputs: Values, outputs: Values) -> None:
+        tally = self._tally
+        if name in ELEMENTWISE:
+            tally.elementwise += sum(map(real_numel, outputs))
+        elif name in REDUCTIONS:
+            tally.elementwise += _read_elements(inputs)
+        else:
+            macs = self._op_handles[operator](inputs, outputs)
+            label = next(iter(macs))
+            tally.activations += activations(label, inputs, outputs) if label in PRODUCTS else 0
+            tally.macs.update(macs)
+            tally.calls[label] += 1
+
+
+def _full_name(node: Any) -> str:
+    """Name an operator, with the Python function or the script that a call node stands for."""
+    kind = node.kind()
+    if kind == "prim::PythonOp":
+        return f"{kind}.{node.pyname()}"
+    callee = next(node.inputs()).node() if kind == "prim::CallFunction" else None
+    return f"{kind}.{callee.s('name')}" if callee else kind
+
+
+def _without_in_place_mark(kind: str) -> str:
+    return kind if kind.endswith("__") else kind.removesuffix("_")
+
+
+def _read_elements(inputs: Values) -> int:
+    return 0 if is_list(inputs[0]) else real_numel(inputs[0])

@@ -1,0 +1,172 @@
+"""One forward pass under two observers: torch's tracer above, and torch's registry of FLOP formulas below."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._C import (  # type: ignore[attr-defined] # its stub lacks _set_tracing_state
+    Graph,
+    _create_graph_by_tracing,
+    _dispatch_has_kernel_for_dispatch_key,
+    _dispatch_tls_is_dispatch_key_excluded,
+    _dispatch_tls_set_dispatch_key_excluded,
+    _get_tracing_state,
+    _set_tracing_state,
+)
+from torch._ops import OpOverload
+from torch.jit import ScriptModule
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+
+def traced(module: nn.Module, images: Tensor) -> tuple[Graph, int]:
+    """Run a module once, without gradients.
+
+    Returns:
+        Every operator that ran, in order, those whose results nobody used included; and the FLOPs of the matrix
+        products among their kernels, by torch's registry.
+    """
+    graphs: list[Graph] = []
+    watch = _KernelWatch()
+
+    def forward(*inputs: Tensor) -> Tensor:
+        with watch.below_the_tracer(module):
+            module(inputs[0])
+        # torch removes what the returned tensor does not depend on, but that ran too.
+        graphs.append(_get_tracing_state().graph().copy())
+        return inputs[0]
+
+    weights = {id(tensor): tensor for tensor in _tensors(module)}
+    with torch.no_grad(), warnings.catch_warnings():
+        # Tracing warns of itself, and the model has said the rest in its other passes.
+        warnings.simplefilter("ignore")
+        _create_graph_by_tracing(forward, (images, *weights.values()), lambda _: "", False, False)
+    return graphs[0], watch.flops
+
+
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
+    """Give the tensors that a module holds, those that it never registered included."""
+    yield from module.parameters()
+    yield from module.buffers()
+    for part in module.modules():
+        yield from (value for value in vars(part).values() if isinstance(value, Tensor))
+
+
+def _dot_flops(left: Tensor, *_: Any, **__: Any) -> int:
+    return 2 * left.numel()
+
+
+def _addmv_flops(_bias: Tensor, matrix: Tensor, *_: Any, **__: Any) -> int:
+    return 2 * matrix.numel()
+
+
+def _addbmm_flops(_bias: Tensor, left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
+    return 2 * left.numel() * right.shape[-1]
+
+
+def _distance_flops(left: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    return 2 * left.shape[-1] * out_val.numel()
+
+
+def _recurrent_layer_flops(steps: Tensor, rows: Tensor, columns: Tensor, *_: Any, **__: Any) -> int:
+    return 2 * prod(steps.shape[:-1]) * (rows.numel() + columns.numel())
+
+
+def _deformable_convolution_flops(_images: Tensor, weight: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    return 2 * out_val.numel() // weight.shape[0] * weight.numel()
+
+
+_NOT_IN_THE_REGISTRY: dict[str, Callable[..., int]] = {
+    "aten.dot": _dot_flops,
+    "aten.vdot": _dot_flops,
+    "aten.mv": _dot_flops,
+    "aten.addmv": _addmv_flops,
+    "aten.addbmm": _addbmm_flops,
+    "aten._cdist_forward": _distance_flops,
+    "aten._euclidean_dist": _distance_flops,
+    "aten.mkldnn_rnn_layer": _recurrent_layer_flops,
+    "torchvision.deform_conv2d": _deformable_convolution_flops,
+}
+
+
+@cache
+def _is_made_of_others(operator: OpOverload) -> bool:
+    name = operator.name()  # type: ignore[no-untyped-call]
+    return _dispatch_has_kernel_for_dispatch_key(name, "CompositeImplicitAutograd")
+
+
+class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is its base
+    """Sums the FLOPs of the kernels that run, and lets the tracer record those that it would miss.
+
+    The tracer switches itself off inside an operator that it records. So it is on here only below an operator that it
+    leaves to its parts (a convolution), and the switch that this mode finds excluded must be set for them. It refuses
+    scripted modules; it is switched off around them and on again for each of their kernels.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare each kernel, and a process that compiles nothing the import of the compiler."""
+        return False
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.flops = 0
+        self._formulas = {str(operator): formula for operator, formula in flop_registry.items()} | _NOT_IN_THE_REGISTRY
+        self._state: Any = None
+        self._scripts_entered = 0
+
+    @contextmanager
+    def below_the_tracer(self, module: nn.Module) -> Iterator[None]:
+        """Watch a traced pass of the module."""
+        self._state = _get_tracing_state()
+        with ExitStack() as stack:
+            for script in (part for part in module.modules() if isinstance(part, ScriptModule)):
+                # A ScriptModule forbids its own methods for this, but calls the hooks that those of nn.Module set.
+                stack.callback(nn.Module.register_forward_pre_hook(script, self._enter_script).remove)
+                stack.callback(nn.Module.register_forward_hook(script, self._leave_script).remove)
+            stack.enter_context(self)
+            yield
+
+    def _enter_script(self, *_: Any) -> None:
+        self._scripts_entered += 1
+        _set_tracing_state(None)
+
+    def _leave_script(self, *_: Any) -> None:
+        self._scripts_entered -= 1
+        _set_tracing_state(self._state)
+
+    def __torch_dispatch__(
+        self, func: OpOverload, _types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one kernel and count it; an operator without a formula is taken apart where it can be."""
+        options = kwargs or {}
+        # The registry has no in-place variants.
+        formula = self._formulas.get(str(func.overloadpacket).removesuffix("_"))
+        if formula is None and _is_made_of_others(func):
+            with self:
+                parts = func.decompose(*args, **options)
+            if parts is not NotImplemented:
+                return parts
+        with self._recorded() as tracer_is_on:
+            _set_tracing_state(self._state if tracer_is_on else None)
+            result = func(*args, **options)
+            _set_tracing_state(None)
+            self.flops += int(formula(*args, **options, out_val=result)) if formula else 0
+        return result
+
+    @contextmanager
+    def _recorded(self) -> Iterator[bool]:
+        """Make the tracer available to a kernel that no recorded operator stands above."""
+        found = _get_tracing_state()
+        excluded = _dispatch_tls_is_dispatch_key_excluded("Tracer")
+        _dispatch_tls_set_dispatch_key_excluded("Tracer", False)
+        try:
+            yield found is not None or self._scripts_entered > 0
+            _set_tracing_state(found)
+        finally:
+            _dispatch_tls_set_dispatch_key_excluded("Tracer", excluded)
