@@ -43,9 +43,10 @@ def parse_settings(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def _toml_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        content = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
+    return content["value"] if len(content) == 1 else text
 
 
 def parse_budget(text: str) -> float:
@@ -78,4 +79,6 @@ def read_scorecard(path: Path) -> Scorecard:
             raise InputError(
                 f"{file}: schema version {first['input']}; this e360 reads version {SCHEMA_VERSION}"
             ) from error
-        raise InputError(f"{file} is not a scorecard: {f'{place}: ' if place else ''}{first['msg']}") from error
+        raise InputError(
+            f"{file} is not a scorecard: {f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from error
