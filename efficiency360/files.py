@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -48,7 +49,8 @@ def write_atomic(path: Path, data: bytes) -> None:
             os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp makes it private; a report is meant to be read
             os.replace(name, path)  # noqa: PTH105 - `name` is a str
         except BaseException:
-            os.unlink(name)  # noqa: PTH108 - `name` is a str
+            with contextlib.suppress(OSError):
+                os.unlink(name)  # noqa: PTH108 - `name` is a str
             raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error

@@ -5,9 +5,13 @@ Every record refuses unknown keys, NaN and infinities, so a scorecard that loads
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+import math
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SCHEMA_VERSION: Final = 1
 
@@ -38,6 +42,39 @@ MeasurementName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def non_finite(value: object, where: str = "") -> str | None:
+    """Where in nested tables and lists a NaN or an infinity is, as `axes.robustness.eps.1`; None if there is none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return where
+    items: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value, start=1)
+    return next(
+        (found for key, item in items if (found := non_finite(item, f"{where}.{key}".strip("."))) is not None), None
+    )
+
+
+def _all_finite(table: dict[str, object]) -> dict[str, object]:
+    if (where := non_finite(table)) is not None:
+        raise ValueError(f"{where} is not a finite number")
+    return table
+
+
+def _not_in_words(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - pydantic takes ValueError
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_in_words)]
+"""A finite number; unlike pydantic's float not a number written as text, nor true or false."""
+Points = Annotated[float, Field(ge=0, le=100), BeforeValidator(_not_in_words)]
+Settings = Annotated[dict[str, object], AfterValidator(_all_finite)]
+"""Free-form values, finite at any depth."""
+
+
 class Record(BaseModel):
     """Base of all records: frozen, strict about keys, finite numbers only."""
 
@@ -47,9 +84,9 @@ class Record(BaseModel):
 class Interval(Record):
     """An interval for a sampled number: `low <= value <= high` at confidence `level` by the named `method`."""
 
-    low: float
-    high: float
-    level: float = Field(gt=0, lt=1)
+    low: Number
+    high: Number
+    level: Number = Field(gt=0, lt=1)
     method: str
 
     @model_validator(mode="after")
@@ -67,7 +104,7 @@ class Measurement(Record):
     """
 
     name: MeasurementName
-    value: int | float
+    value: Annotated[int | float, BeforeValidator(_not_in_words)]
     unit: str
     better: Better | None = None
     n: int | None = Field(default=None, ge=0)
@@ -134,7 +171,7 @@ class AxisRecord(Record):
     status: Status
     reason: str | None = None
     seconds: float | None = Field(default=None, ge=0)
-    settings: dict[str, object] = {}
+    settings: Settings = {}
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
@@ -159,7 +196,7 @@ class SubjectRecord(Record):
     arch: str | None
     num_classes: int | None
     input: tuple[int, int, int] | None
-    preprocess: dict[str, object] = {}
+    preprocess: Settings = {}
     caveats: tuple[Caveat, ...] = ()
 
 
@@ -201,15 +238,15 @@ class AxisScore(Record):
     """An axis's score 0-100, from the pessimistic ends of its intervals; None where nothing could be scored."""
 
     axis: AxisId
-    score: float | None = Field(default=None, ge=0, le=100)
+    score: Points | None = None
     grade: Grade | None = None
 
 
 class Overall(Record):
     """The overall score as a range: what was not measured counts 0 at `low` and 100 at `high`; graded by `low`."""
 
-    low: float = Field(ge=0, le=100)
-    high: float = Field(ge=0, le=100)
+    low: Points
+    high: Points
     grade: Grade
 
 
@@ -221,9 +258,9 @@ class RuleResult(Record):
     outcome: Outcome
     measurement: MeasurementName
     params: dict[str, Param] = {}
-    measured: float | None
+    measured: Number | None
     interval: Interval | None = None
-    limit: float
+    limit: Number
     bound: Literal["at_least", "at_most"]
     reason: str
     rationale: str

@@ -12,19 +12,31 @@ from pydantic import Field, ValidationError, model_validator
 
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_json
-from efficiency360.records import AuditRecord, AxisId, MeasurementName, Param, Record, Severity
+from efficiency360.records import (
+    AuditRecord,
+    AxisId,
+    MeasurementName,
+    Number,
+    Param,
+    Record,
+    Settings,
+    Severity,
+    non_finite,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
+_LISTED = 20
+
 
 class AxisSpec(Record):
     """One axis of an audit: whether the verdict needs it, and the settings it runs with."""
 
     required: bool = True
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
 
 
 class ScoreSpec(Record):
@@ -32,18 +44,18 @@ class ScoreSpec(Record):
 
     measurement: MeasurementName
     params: dict[str, Param] = Field(default_factory=dict)
-    zero: float
-    full: float
+    zero: Number
+    full: Number
     scale: Literal["linear", "log"] = "linear"
-    weight: float = Field(default=1.0, gt=0, description="weight within the axis; the axes weigh the same")
+    weight: Number = Field(default=1.0, gt=0, le=1e6, description="weight within the axis; the axes weigh the same")
     rationale: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _anchors_span_a_range(self) -> Self:
-        if self.zero == self.full:
-            raise ValueError("zero and full must differ")
         if self.scale == "log" and min(self.zero, self.full) <= 0:
             raise ValueError("zero and full must be positive on a log scale")
+        if self.zero == self.full or (self.scale == "log" and math.log(self.zero) == math.log(self.full)):
+            raise ValueError("zero and full must differ")
         return self
 
 
@@ -53,8 +65,8 @@ class RuleSpec(Record):
     id: str = Field(min_length=1)
     measurement: MeasurementName
     params: dict[str, Param] = Field(default_factory=dict)
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
     severity: Severity = "block"
     rationale: str = Field(min_length=1)
 
@@ -105,21 +117,25 @@ class AuditSpec(Record):
         """The same audit with some axes' settings replaced, key by key.
 
         Raises:
-            InputError: an override names an axis that the audit does not have.
+            InputError: an override names an axis that the audit does not have, or is not finite.
         """
         axes = dict(self.axes)
         for axis_id, settings in overrides.items():
             if axis_id not in axes:
                 raise InputError(f"--set {axis_id}...: the audit has no axis '{axis_id}'{suggest(axis_id, axes)}")
+            if (where := non_finite({axis_id: dict(settings)})) is not None:
+                raise InputError(f"--set {where}: not a finite number")
             axes[axis_id] = axes[axis_id].model_copy(update={"settings": {**axes[axis_id].settings, **settings}})
         return self.model_copy(update={"axes": axes})
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A clause to append to an error: the nearest known word, else all of them."""
+    """A clause to append to an error: the nearest known word, else all of them (the first twenty of many)."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(known) or 'none'}"
+    if near := difflib.get_close_matches(word, known, n=1):
+        return f"; did you mean '{near[0]}'?"
+    more = f", ... ({len(known)} in all)" if len(known) > _LISTED else ""
+    return f"; known: {', '.join(known[:_LISTED]) or 'none'}{more}"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -129,29 +145,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         InputError: missing, not a file, not UTF-8, not TOML, or with a NaN or infinity in it.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text at byte {error.start}; save it as UTF-8") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside TOMLDecodeError: numbers too long, tables too deep
         raise InputError(f"{path}: not valid TOML: {error}") from error
-    if where := _non_finite(content):
+    if (where := non_finite(content)) is not None:
         raise InputError(f"{path}: {where} is not a finite number")
     return content
-
-
-def _non_finite(value: object, where: str = "") -> str | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        return where
-    items: Iterable[tuple[object, object]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value, start=1)
-    return next((found for key, item in items if (found := _non_finite(item, f"{where}.{key}".strip(".")))), None)
 
 
 def bundled_audits() -> Path:
@@ -171,11 +176,12 @@ def load_audit(name_or_path: str) -> AuditSpec:
     Raises:
         InputError: no such audit, or a mistake in the file, with the place and the next step.
     """
-    bundled = bundled_audits() / f"{name_or_path}.toml"
-    path = bundled if bundled.is_file() and not Path(name_or_path).suffix else Path(name_or_path)
+    if name_or_path in audit_names():
+        return parse_audit(read_toml(bundled_audits() / f"{name_or_path}.toml"), f"audits/{name_or_path}.toml")
+    path = Path(name_or_path)
     if not path.exists():
         raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, audit_names())} (or give a path)")
-    return parse_audit(read_toml(path), str(path) if path != bundled else f"audits/{path.name}")
+    return parse_audit(read_toml(path), str(path))
 
 
 def parse_audit(content: Mapping[str, Any], file: str) -> AuditSpec:
@@ -206,15 +212,25 @@ _KEYS: dict[type[Record], list[str]] = {
     RuleSpec: list(RuleSpec.model_fields),
 }
 _TABLES: dict[str, type[Record]] = {"axes": AxisSpec, "scores": ScoreSpec, "rules": RuleSpec}
+_PLAINLY = {
+    "missing": "this key is missing",
+    "tuple_type": "must be a list of tables, each under its own heading in double brackets such as [[rules]]",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "string_pattern_mismatch": "must be a name such as accuracy for an axis, accuracy.top1 for a measurement",
+}
 
 
 def _first_mistake(errors: Sequence[ErrorDetails], root: type[Record]) -> str:
-    """The first validation error as a sentence a user can act on."""
-    error = errors[0]
+    """The first validation error as a sentence a user can act on; a misspelt key comes before the key it leaves out."""
+    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     loc = list(error["loc"])
     table = _TABLES.get(str(loc[0]), root) if len(loc) > 1 else root
+    message = _PLAINLY.get(error["type"], error["msg"]).removeprefix("Value error, ")
+    if "params" in loc[:-1]:
+        del loc[loc.index("params") + 2 :]  # which of the possible types was tried first
+        message = "must be text, a number, or true or false"
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
     if error["type"] == "extra_forbidden":
         return f"unknown key '{place}'{suggest(str(loc[-1]), _KEYS[table])}"
-    message = error["msg"].removeprefix("Value error, ")
     return f"{place}: {message}" if place else message

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from efficiency360.subject.subject import Subject
 
 _TOP = 5
-_NEAR_CHANCE = 0.2
+_LITTLE, _TIMES_CHANCE = 0.2, 3
 _FEW = 30
 _WORST_ERRORS = 12
 
@@ -72,7 +72,7 @@ class Accuracy:
         classes, rows = labels.classes[readable], np.flatnonzero(readable)
         _check_finite(logits, rows, labels)
         rank = _rank(logits, classes)
-        caveats += [*_near_chance(rank == 0, classes, logits.shape[1]), *_ties(logits), *labels.caveats]
+        caveats += [*_doubts(rank == 0, classes, logits.shape[1]), *_ties(logits), *labels.caveats]
         return Findings(
             measurements=(*_overall(rank, classes, logits.shape[1]), *_per_class(rank == 0, classes, labels)),
             series=(_confident_errors(logits, classes, rows, labels),),
@@ -155,7 +155,7 @@ def _unreadable(readable: NDArray[np.bool_], labels: Labels, allowed: float) -> 
         return
     named = ", ".join(labels.files[i] for i in bad[:_TOP]) + (", ..." if len(bad) > _TOP else "")
     count = f"{len(bad)} of {len(readable)} images could not be read ({named})"
-    if len(bad) > allowed * len(readable):
+    if len(bad) > allowed * len(readable) or len(bad) == len(readable):
         raise AxisError(f"{count}; at most {allowed:.1%} may be (accuracy.max_unreadable)")
     yield Caveat(id="data.unreadable", severity="warning", text=f"{count}; they are left out.")
 
@@ -167,18 +167,24 @@ def _check_finite(logits: NDArray[np.float64], rows: NDArray[np.int64], labels: 
         raise AxisError(f"the model returned NaN or infinity for {len(bad)} of {len(logits)} images (first: {first})")
 
 
-def _near_chance(right: NDArray[np.bool_], classes: NDArray[np.int64], k: int) -> Iterator[Caveat]:
-    """Say so where the model does little better than always naming one class."""
-    majority = np.bincount(classes).max() / len(classes)
-    chance = max(1 / k, float(majority))
+def _doubts(right: NDArray[np.bool_], classes: NDArray[np.int64], k: int) -> Iterator[Caveat]:
+    """Say so where the model does little better than always naming one class, or where images are few.
+
+    Little better is less than a fifth of the way from chance to 1. That is near chance where it is also less than three
+    times chance, or not provably above it; with many classes it may be a model that learned something. With images of
+    only one class, chance is that of guessing evenly.
+    """
+    majority = float(np.bincount(classes).max() / len(classes))
+    chance = max(1 / k, majority) if majority < 1 else 1 / k
     accuracy = float(right.mean())
-    skill = (accuracy - chance) / (1 - chance) if chance < 1 else 1.0
-    if skill < _NEAR_CHANCE:
+    if accuracy - chance < _LITTLE * (1 - chance):
+        near = accuracy < _TIMES_CHANCE * chance or wilson(int(right.sum()), len(right)).low <= chance
         text = (
-            f"Top-1 accuracy {accuracy:.3f} is near what always naming one class would give ({chance:.3f}). Wrong"
-            " normalisation (mean, std, pixel range) or label order? Check the manifest before believing these numbers."
+            f"Top-1 accuracy is {accuracy:.3f}; always naming one class would give {chance:.3f}. Wrong normalisation or"
+            " label order? Check mean, std, pixel range and class names before believing these numbers."
         )
-        yield Caveat(id="accuracy.near_chance", severity="critical", text=text)
+        name, severity = ("near_chance", "critical") if near else ("low", "warning")
+        yield Caveat.model_validate({"id": f"accuracy.{name}", "severity": severity, "text": text})
     if len(classes) < _FEW:
         text = f"Only {len(classes)} images: the intervals are wide."
         yield Caveat(id="accuracy.few_images", severity="warning", text=text)

@@ -39,13 +39,16 @@ def axis_type(axis_id: str) -> type[Axis]:
     """The class of an axis.
 
     Raises:
-        InputError: there is no such axis.
+        InputError: there is no such axis, or its plugin cannot be imported.
     """
     try:
         module, _, name = _registry()[axis_id].partition(":")
     except KeyError:
         raise InputError(f"no axis '{axis_id}'{suggest(axis_id, axis_ids())}") from None
-    return cast("type[Axis]", getattr(import_module(module), name))
+    try:
+        return cast("type[Axis]", getattr(import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the plugin for the axis '{axis_id}' does not load ({error}); mend or remove it") from error
 
 
 def make_axis(axis_id: str, settings: Mapping[str, Any]) -> Axis:
@@ -58,10 +61,10 @@ def make_axis(axis_id: str, settings: Mapping[str, Any]) -> Axis:
     known = [field.name for field in fields(cast("Any", cls))]
     for key in settings:
         if key not in known:
-            raise InputError(f"unknown setting '{axis_id}.{key}'{suggest(key, known)}")
+            raise InputError(f"unknown setting '{axis_id}.{key}'{suggest(key, [*known, 'required'])}")
     try:
         return TypeAdapter(cls).validate_python(dict(settings))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise InputError(f"setting '{axis_id}.{place}': {first['msg']}") from error
+        raise InputError(f"setting '{axis_id}.{place}': {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,7 +1,7 @@
 """Folders, tables and arrays -> `Dataset`: which images there are, their labels and groups. No torch here."""
 
 from efficiency360.dataset.core import Dataset, Encoded, ImageSource, RawLabels
-from efficiency360.dataset.formats import open_dataset
+from efficiency360.dataset.formats import from_arrays, open_dataset
 from efficiency360.dataset.labels import Labels, resolve_labels
 
-__all__ = ["Dataset", "Encoded", "ImageSource", "Labels", "RawLabels", "open_dataset", "resolve_labels"]
+__all__ = ["Dataset", "Encoded", "ImageSource", "Labels", "RawLabels", "from_arrays", "open_dataset", "resolve_labels"]

@@ -140,13 +140,15 @@ class Dataset:
     def sample(self, limit: int | None, *, seed: int) -> Dataset:
         """At most `limit` images in a seeded order that does not give the labels away.
 
-        Stratified by label where every class keeps at least one image; else uniform, with a caveat.
+        Stratified by label where every class keeps at least one image; else uniform, with a caveat. The same images in
+        another order give the same sample in the same order, as evidence that is kept by content needs.
         """
         rng = np.random.default_rng(seed)
+        by_name = np.argsort(np.array(self.files), kind="stable")
         if limit is None or limit >= len(self):
-            return self.take(rng.permutation(len(self)))
-        chosen = None if self.labels is None else _stratified(np.array(self.labels.values), limit, rng)
-        sampled = self.take(rng.permutation(len(self))[:limit] if chosen is None else rng.permutation(chosen))
+            return self.take(by_name[rng.permutation(len(self))])
+        chosen = None if self.labels is None else _stratified(np.array(self.labels.values)[by_name], limit, rng)
+        sampled = self.take(by_name[rng.permutation(len(self))[:limit] if chosen is None else rng.permutation(chosen)])
         how = "uniform, because not every class could keep an image" if chosen is None else "stratified by label"
         severity = "warning" if chosen is None and self.labels is not None else "info"
         if self.labels is None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
+import os
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficiency360.arrays import load_arrays
 from efficiency360.dataset.core import Dataset, RawLabels
 from efficiency360.dataset.digits import load_digits
 from efficiency360.errors import InputError
 from efficiency360.spec import suggest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _ARRAY_DIMS = (3, 4)
@@ -51,15 +57,30 @@ def _open_folder(root: Path) -> Dataset:
     classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     files = [(image, folder.name) for folder in classes for image in _images_below(folder)]
     if files:
-        names = tuple(image.relative_to(root).as_posix() for image, _ in files)
+        names = tuple(_relative(image, root) for image, _ in files)
         labels = RawLabels(tuple(label for _, label in files), tuple(f"folder {label}" for _, label in files))
-        return Dataset(name=root.name, kind="class folders", files=names, labels=labels, root=root)
-    names = tuple(image.relative_to(root).as_posix() for image in _images_below(root))
-    return Dataset(name=root.name, kind="images without labels", files=names, root=root)
+        return Dataset(name=_name(root), kind="class folders", files=names, labels=labels, root=root)
+    names = tuple(_relative(image, root) for image in _images_below(root))
+    return Dataset(name=_name(root), kind="images without labels", files=names, root=root)
 
 
 def _images_below(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    """Images at any depth; hidden files, such as the `._a.jpg` that macOS leaves, are none."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _relative(image: Path, root: Path) -> str:
+    name = image.relative_to(root).as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{root}: the file name {name!r} is not UTF-8 text; rename it") from None
+    return name
+
+
+def _name(root: Path) -> str:
+    return root.absolute().name or str(root)
 
 
 def _open_table(root: Path) -> Dataset:
@@ -72,7 +93,7 @@ def _open_table(root: Path) -> Dataset:
     places = tuple(f"metadata.csv line {line}" for line in lines)
     labels = RawLabels(tuple(row["label"] for row in rows), places) if "label" in header else None
     columns = {key: tuple(row[key] for row in rows) for key in header if key not in {"file_name", "label"}}
-    return Dataset(name=root.name, kind="metadata.csv", files=files, labels=labels, columns=columns, root=root)
+    return Dataset(name=_name(root), kind="metadata.csv", files=files, labels=labels, columns=columns, root=root)
 
 
 def _read_csv(table: Path) -> tuple[list[dict[str, str]], list[int], list[str]]:
@@ -84,18 +105,20 @@ def _read_csv(table: Path) -> tuple[list[dict[str, str]], list[int], list[str]]:
         raise InputError(f"{table} line {line}: not UTF-8 text; save the table as UTF-8") from error
     except OSError as error:
         raise InputError(f"{table}: {error.strerror}") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     rows: list[dict[str, str]] = []
     lines: list[int] = []
     try:
         header = list(reader.fieldnames or [])
+        if not header:
+            raise InputError(f"{table} line 1: no header; it names the columns, such as file_name,label")
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(f"{table} line {reader.line_num}: not {len(header)} fields as in the header")
             rows.append(row)
             lines.append(reader.line_num)
     except csv.Error as error:
-        raise InputError(f"{table} line {reader.line_num}: {error}") from error
+        raise InputError(f"{table} line {reader.line_num + 1}: in the row that begins here: {error}") from error
     if len(set(header)) < len(header):
         raise InputError(f"{table}: two columns have the same name")
     if not rows:
@@ -111,53 +134,66 @@ def _check_files(root: Path, table: Path, files: tuple[str, ...], lines: list[in
             raise InputError(f"{table} line {line}: file_name '{name}' must be a path below {root}")
         if (first := seen.setdefault(pure.as_posix(), line)) != line:
             raise InputError(f"{table} line {line}: a second row for {name} (first on line {first}); keep one")
-        if not (root / name).is_file():
+        if not os.path.isfile(root / name):  # noqa: PTH113 - Path.is_file raises for a name that is too long
             raise InputError(f"{table} line {line}: no image {root / name}; remove the row or add the file")
 
 
 def _open_npz(path: Path) -> Dataset:
     """`images` (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or float in [0, 1]; `labels` (N,) integers or text."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file:
+            arrays = load_arrays(file)
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable .npz of plain arrays ({error})") from error
     if "images" not in arrays:
         raise InputError(f"{path}: no array 'images'{suggest('images', arrays)}")
-    images = _channels_last(arrays.pop("images"), path)
-    labels = arrays.pop("labels", None)
+    data = from_arrays(arrays.pop("images"), arrays.pop("labels", None), name=path.stem)
+    columns = {key: tuple(map(str, column.tolist())) for key, column in arrays.items() if column.shape == (len(data),)}
+    return replace(data, kind="npz", columns=columns)
+
+
+def from_arrays(
+    images: NDArray[np.generic], labels: NDArray[np.generic] | None = None, *, name: str = "arrays"
+) -> Dataset:
+    """A data set in memory.
+
+    Args:
+        images: (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1 or 3, uint8 or float in [0, 1].
+        labels: (N,) class indices or names; None where they are not known.
+        name: how the scorecard calls it.
+
+    Raises:
+        InputError: another shape, type or range.
+    """
+    images = _channels_last(images, name)
     n = len(images)
     if labels is not None and labels.shape != (n,):
-        raise InputError(f"{path}: labels have shape {labels.shape}, not ({n},) as the images need")
-    names = tuple(f"image {index:06}" for index in range(n))
-    raw = (
-        None
-        if labels is None
-        else RawLabels(tuple(_as_text(labels, path)), tuple(f"{path.name} row {i}" for i in range(n)))
-    )
-    columns = {key: tuple(map(str, column.tolist())) for key, column in arrays.items() if column.shape == (n,)}
-    return Dataset(name=path.stem, kind="npz", files=names, labels=raw, columns=columns, arrays=images)
+        raise InputError(f"{name}: labels have shape {labels.shape}, not ({n},) as the images need")
+    files = tuple(f"image {index:06}" for index in range(n))
+    places = tuple(f"{name} row {index}" for index in range(n))
+    raw = None if labels is None else RawLabels(tuple(_as_text(labels, name)), places)
+    return Dataset(name=name, kind="arrays", files=files, labels=raw, arrays=images)
 
 
-def _as_text(labels: np.ndarray, path: Path) -> list[str]:
+def _as_text(labels: np.ndarray, name: str) -> list[str]:
     if labels.dtype.kind not in "iubU":
-        raise InputError(f"{path}: labels are {labels.dtype}, not integers or text")
+        raise InputError(f"{name}: labels are {labels.dtype}, not integers or text")
     return [str(int(label)) if labels.dtype.kind == "b" else str(label) for label in labels.tolist()]
 
 
-def _channels_last(images: np.ndarray, path: Path) -> np.ndarray:
+def _channels_last(images: np.ndarray, name: str) -> np.ndarray:
     """Bring images to (N, H, W) or (N, H, W, C), uint8 or float32 in [0, 1]."""
     channels = (1, 3)
     if images.ndim == _ARRAY_DIMS[1] and images.shape[-1] not in channels and images.shape[1] in channels:
         images = np.moveaxis(images, 1, -1)
     if images.ndim not in _ARRAY_DIMS or (images.ndim == _ARRAY_DIMS[1] and images.shape[-1] not in channels):
         raise InputError(
-            f"{path}: images have shape {images.shape}; expected (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
+            f"{name}: images have shape {images.shape}; expected (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
         )
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":
-        raise InputError(f"{path}: images are {images.dtype}; expected uint8, or float in [0, 1]")
+        raise InputError(f"{name}: images are {images.dtype}; expected uint8, or float in [0, 1]")
     if images.size and not (np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1):
-        raise InputError(f"{path}: float images must be finite and in [0, 1]; divide by 255 or save uint8")
+        raise InputError(f"{name}: float images must be finite and in [0, 1]; divide by 255 or save uint8")
     return images.astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.dataset.core import Dataset, RawLabels
+
+_INDEX = re.compile(r"(-?[0-9]{1,18})(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,12 @@ class Labels:
 def resolve_labels(data: Dataset, *, num_classes: int, names: Sequence[str] | None) -> Labels | None:
     """Class indices of a data set for a model with `num_classes` outputs, called `names` where that is known.
 
-    Labels are looked up by name first, then read as indices. Where the model's classes have no names and the labels are
-    text, alphabetical order is assumed (as class folders imply) if the counts agree, with a caveat.
+    Labels are looked up by name first, then read as indices (`3.0`, as some tools write 3, is an index too). Where the
+    model's classes have no names and the labels are text, alphabetical order is assumed (as class folders imply) if the
+    counts agree, with a caveat. Classes that share a name are told apart by their index, as in `crane (134)`.
 
     Raises:
-        InputError: a label is unknown or out of range, with its place.
+        InputError: a label is missing, unknown or out of range, with its place.
     """
     if data.labels is None:
         return None
@@ -50,15 +55,18 @@ def resolve_labels(data: Dataset, *, num_classes: int, names: Sequence[str] | No
             f"the class list has {len(names)} names but the model has {num_classes} outputs; mend [labels] names in the"
             " manifest"
         )
+    _check_given(data.labels)
     caveats: tuple[Caveat, ...] = ()
     present = sorted(set(data.labels.values))
-    if names is None and not all(map(_is_index, present)):
+    indices = {text: int(match[1]) for text in present if (match := _INDEX.fullmatch(text))}
+    if names is None and len(indices) < len(present):
         names, caveats = _alphabetical(present, num_classes), (_ASSUMED_ORDER,)
-    lookup = {name: index for index, name in enumerate(names or ())}
-    if not set(present) <= lookup.keys() and all(map(_is_index, present)):
-        lookup = {text: int(text) for text in present}
-    classes = _look_up(data.labels, lookup, num_classes, names or ())
-    return Labels(classes, tuple(names or ()), data.files, data.columns, caveats)
+    names = _distinct(names or ())
+    lookup = {name: index for index, name in enumerate(names)}
+    if not set(present) <= lookup.keys() and len(indices) == len(present):
+        lookup = indices
+    classes = _look_up(data.labels, lookup, num_classes, names)
+    return Labels(classes, names, data.files, data.columns, caveats)
 
 
 _ASSUMED_ORDER = Caveat(
@@ -69,8 +77,15 @@ _ASSUMED_ORDER = Caveat(
 )
 
 
-def _is_index(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+def _check_given(labels: RawLabels) -> None:
+    for text, place in zip(labels.values, labels.places, strict=True):
+        if not text.strip():
+            raise InputError(f"{place}: no label; give one, or leave the image out")
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    times = Counter(names)
+    return tuple(f"{name} ({index})" if times[name] > 1 else name for index, name in enumerate(names))
 
 
 def _alphabetical(present: Sequence[str], num_classes: int) -> list[str]:
@@ -87,9 +102,8 @@ def _look_up(labels: RawLabels, lookup: Mapping[str, int], num_classes: int, nam
     for row, (text, place) in enumerate(zip(labels.values, labels.places, strict=True)):
         index = lookup.get(text)
         if index is None:
-            hint = suggest(text, names[:20])
-            raise InputError(f"{place}: label '{text}' is not one of the {num_classes} classes{hint}")
-        if index >= num_classes:
+            raise InputError(f"{place}: label '{text}' is not one of the {num_classes} classes{suggest(text, names)}")
+        if not 0 <= index < num_classes:
             raise InputError(
                 f"{place}: label {index} is out of range: the model has {num_classes} classes, 0 to {num_classes - 1}"
             )

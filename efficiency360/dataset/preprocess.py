@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # EPS would start Ghostscript
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's convert("L")
 
 
@@ -42,10 +42,8 @@ class Preprocess(Record):
             OSError, ValueError, SyntaxError: the bytes are not an image that Pillow reads.
         """
         if isinstance(encoded, bytes):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image = Image.open(io.BytesIO(encoded))
-                return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))
+            image = _eight_bits(Image.open(io.BytesIO(encoded), formats=_FORMATS))
+            return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))
         if encoded.dtype == np.uint8:
             return self._from_uint8(encoded)
         return self._from_float(encoded.astype(np.float32))
@@ -84,5 +82,23 @@ class Preprocess(Record):
             raise ValueError(
                 f"image is {image.height} x {image.width}, not {height} x {width}, and nothing may be cropped"
             )
-        top, left = round((image.height - height) / 2), round((image.width - width) / 2)
+        top, left = _margin(image.height, height), _margin(image.width, width)
         return image.crop((left, top, left + width, top + height))
+
+
+def _margin(length: int, wanted: int) -> int:
+    """Where a centre crop begins; below 0 where it pads. The rounding of torchvision.transforms.CenterCrop."""
+    return round((length - wanted) / 2) if length > wanted else -((wanted - length) // 2)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image of 16-bit grey levels with its upper eight bits; Pillow's own `convert` would clip at 255.
+
+    Raises:
+        ValueError: grey levels without a known range (32-bit integers, floats).
+    """
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in {"I", "F"}:
+        raise ValueError(f"grey levels of mode {image.mode} have no known range")
+    return image

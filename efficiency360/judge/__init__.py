@@ -17,10 +17,9 @@ def judge(spec: AuditSpec, axes: tuple[AxisRecord, ...]) -> Judgement:
     """
     ranges = score_axes(spec, axes)
     measured = {axis.id for axis in axes if axis.status == "measured"}
-    universe = {*FRAMEWORK_AXES, *(axis.id for axis in axes)}
     return Judgement(
         scores=tuple(score.record for score in ranges),
-        overall=overall_score(ranges, len(universe)),
-        coverage=len(measured) / len(universe),
+        overall=overall_score(ranges),
+        coverage=len(measured & set(FRAMEWORK_AXES)) / len(FRAMEWORK_AXES),
         verdict=decide(spec, axes),
     )

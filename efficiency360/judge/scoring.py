@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efficiency360.judge.matching import matching
-from efficiency360.records import AxisRecord, AxisScore, Grade, Overall
+from efficiency360.records import FRAMEWORK_AXES, AxisRecord, AxisScore, Grade, Measurement, Overall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ _GRADES: tuple[tuple[float, Grade], ...] = ((90, "A"), (75, "B"), (60, "C"), (40
 
 @dataclass(frozen=True)
 class ScoreRange:
-    """An axis's points: what is unmeasured counts 0 at `low`, 100 at `high`; `scored` is False for an empty score."""
+    """An axis's points: what is unmeasured counts 0 at `low`, 100 at `high`; `scored` is False where all of it is."""
 
     axis: str
     low: float
@@ -31,7 +31,7 @@ class ScoreRange:
         """How the scorecard shows it: the low end, or nothing."""
         if not self.scored:
             return AxisScore(axis=self.axis)
-        return AxisScore(axis=self.axis, score=round(self.low, 1), grade=grade(self.low))
+        return AxisScore(axis=self.axis, score=self.low, grade=grade(self.low))
 
 
 def grade(points: float) -> Grade:
@@ -44,7 +44,8 @@ def points(spec: ScoreSpec, value: float) -> float:
     if spec.scale == "log":
         if value <= 0:
             return 0.0 if spec.full > spec.zero else 100.0
-        share = math.log(value / spec.zero) / math.log(spec.full / spec.zero)
+        zero, full = math.log(spec.zero), math.log(spec.full)
+        share = (math.log(value) - zero) / (full - zero)
     else:
         share = (value - spec.zero) / (spec.full - spec.zero)
     return 100.0 * min(1.0, max(0.0, share))
@@ -60,21 +61,37 @@ def _score_axis(spec: AuditSpec, axis: AxisRecord) -> ScoreRange:
     if axis.status != "measured" or not entries:
         return ScoreRange(axis.id, 0.0, 100.0, scored=False)
     low = high = total = 0.0
+    scored = False
     for entry in entries:
         found = matching([axis], entry.measurement, entry.params)
-        worst = min((points(entry, measurement.pessimistic) for measurement in found), default=None)
+        worst = min((_pessimistic_points(entry, measurement) for measurement in found), default=None)
         low += entry.weight * (0.0 if worst is None else worst)
         high += entry.weight * (100.0 if worst is None else worst)
         total += entry.weight
-    return ScoreRange(axis.id, low / total, high / total, scored=True)
+        scored = scored or worst is not None
+    return ScoreRange(axis.id, _tenths(low / total), _tenths(high / total), scored)
 
 
-def overall_score(ranges: Sequence[ScoreRange], universe: int) -> Overall:
-    """The mean over all `universe` axes of the framework, all of one weight.
+def _pessimistic_points(spec: ScoreSpec, measurement: Measurement) -> float:
+    """The points of the end of the interval that earns fewer."""
+    interval = measurement.interval
+    ends = (interval.low, interval.high) if interval else (measurement.value,)
+    return min(points(spec, end) for end in ends)
 
-    An audit file cannot change which axes count, so leaving one out can only lower the low end.
+
+def overall_score(ranges: Sequence[ScoreRange]) -> Overall:
+    """The mean over all axes of the framework, all of one weight; axes from elsewhere have a score of their own only.
+
+    Neither an audit file nor an installed plugin can change which axes count, so leaving one out can only lower the
+    low end.
     """
-    absent = universe - len(ranges)
-    low = sum(score.low for score in ranges) / universe
-    high = (sum(score.high for score in ranges) + 100.0 * absent) / universe
-    return Overall(low=round(low, 1), high=round(high, 1), grade=grade(low))
+    counted = [score for score in ranges if score.axis in FRAMEWORK_AXES]
+    absent = len(FRAMEWORK_AXES) - len(counted)
+    low = _tenths(sum(score.low for score in counted) / len(FRAMEWORK_AXES))
+    high = _tenths((sum(score.high for score in counted) + 100.0 * absent) / len(FRAMEWORK_AXES))
+    return Overall(low=low, high=high, grade=grade(low))
+
+
+def _tenths(value: float) -> float:
+    """Rounded down to one decimal, so that what is shown never promises a better grade than was earned."""
+    return math.floor(round(10 * value, 6)) / 10

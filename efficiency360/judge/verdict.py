@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from efficiency360.spec import AuditSpec, RuleSpec
 
 
+_WAS = {"skipped": "was skipped", "failed": "failed"}
+
+
 def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
     """The verdict on `axes` under the rules of `spec`.
 
@@ -32,8 +35,14 @@ def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
     if not blocking:
         undecided.append(f"the audit '{spec.title}' has no blocking rule, so there is nothing to pass")
     outcome: Outcome = "fail" if failed else "inconclusive" if undecided else "pass"
-    passed = f"{len(blocking)} of {len(blocking)} blocking checks passed"
-    return Verdict(outcome=outcome, reasons=tuple(failed + undecided) or (passed,), rules=results)
+    return Verdict(outcome=outcome, reasons=tuple(failed + undecided) or (_all_clear(blocking),), rules=results)
+
+
+def _all_clear(blocking: Sequence[RuleResult]) -> str:
+    passed = sum(result.outcome == "pass" for result in blocking)
+    open_ones = len(blocking) - passed
+    more = f"; {open_ones} undecided, which this audit file lets pass" if open_ones else ""
+    return f"{passed} of {len(blocking)} blocking checks passed{more}"
 
 
 def apply_rule(rule: RuleSpec, axes: Iterable[AxisRecord]) -> list[RuleResult]:
@@ -57,7 +66,7 @@ def _compare(rule: RuleSpec, measurement: Measurement) -> RuleResult:
 
 def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:
     unit, interval = measurement.unit, measurement.interval
-    around = f" ({100 * interval.level:.0f} % interval {spread(interval, unit)})" if interval else ""
+    around = f" ({100 * interval.level:.4g} % interval {spread(interval, unit)})" if interval else ""
     words = {
         "pass": "keeps the limit",
         "fail": "breaks the limit",
@@ -100,8 +109,8 @@ def _missing_axes(spec: AuditSpec, axes: Iterable[AxisRecord]) -> list[str]:
     for axis_id, axis in spec.axes.items():
         record = records.get(axis_id)
         if axis.required and (record is None or record.status != "measured"):
-            status, reason = (record.status, record.reason) if record else ("absent", "it is not in the scorecard")
-            sentences.append(f"the required axis {axis_id} was {status}: {reason}")
+            what = f"{_WAS[record.status]}: {record.reason}" if record else "is not in the scorecard"
+            sentences.append(f"the required axis {axis_id} {what}")
     return sentences
 
 

@@ -41,10 +41,12 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> Interval:
 def mean_recall(correct: NDArray[np.int64], total: NDArray[np.int64], level: float = LEVEL) -> Interval:
     """Interval for balanced accuracy, the mean over classes of `correct / total`.
 
-    A stratified proportion: Wilson's interval at the effective sample size that the estimate's variance implies (Korn
-    and Graubard 1998, Survey Methodology 24:193). Classes of fewer than five images tell nothing of their own spread
-    and form one collapsed stratum; proportions in the variance are smoothed as by Jeffreys' prior, so that a class
-    without errors does not count as certain. Conservative for few images.
+    The wider, at each end, of two intervals for a stratified proportion. Wilson's at the effective sample size that the
+    estimate's variance implies (Korn and Graubard 1998, Survey Methodology 24:193) is right for many classes. Where
+    one rare class decides, its own lopsided interval matters: square-and-add of each class's Wilson interval (Zou and
+    Donner 2008, Statistics in Medicine 27:1693). Classes of fewer than five images tell nothing of their own spread and
+    form one collapsed stratum; proportions in the variance are smoothed as by Jeffreys' prior, so that a class without
+    errors does not count as certain. Conservative for few images.
 
     Args:
         correct: (K,) right answers a class.
@@ -52,21 +54,32 @@ def mean_recall(correct: NDArray[np.int64], total: NDArray[np.int64], level: flo
         level: confidence level in (0, 1).
     """
     correct, total = correct[total > 0], total[total > 0]
-    weight = 1 / (len(total) * total)
-    recall = float(np.sum(weight * correct))
-    sparse = total < _SPARSE
-    strata = [np.flatnonzero(sparse), *(np.array([k]) for k in np.flatnonzero(~sparse))]
-    variance = sum(_variance(correct[k], total[k], weight[k]) for k in strata if len(k))
+    recall = float(np.mean(correct / total))
+    share, p, n = _strata(correct, total)
+    smoothed = (p * n + 0.5) / (n + 1)
+    variance = float(np.sum(share**2 * smoothed * (1 - smoothed) / n))
     spread = recall * (1 - recall)
-    n = spread / variance if spread > 0 else 1 / float(np.sum(weight**2 * total))
-    recall = min(recall, 1.0)
-    return wilson(recall * n, n, level).model_copy(update={"method": "wilson, effective n"})
+    effective = spread / variance if spread > 0 else 1 / float(np.sum(share**2 / n))
+    whole = wilson(recall * effective, effective, level)
+    each = [wilson(min(p_k, 1.0) * n_k, n_k, level) for p_k, n_k in zip(p.tolist(), n.tolist(), strict=True)]
+    below = np.linalg.norm(share * (p - [interval.low for interval in each]))
+    above = np.linalg.norm(share * (p - [interval.high for interval in each]))
+    return Interval(
+        low=min(whole.low, max(0.0, recall - float(below))),
+        high=max(whole.high, min(1.0, recall + float(above))),
+        level=level,
+        method="wilson by class",
+    )
 
 
-def _variance(correct: NDArray[np.int64], total: NDArray[np.int64], weight: NDArray[np.float64]) -> float:
-    """Variance of a stratum's part of a weighted mean, every image of class k weighing `weight[k]`."""
-    squares = float(np.sum(weight**2 * total))
-    mass = float(np.sum(weight * total))
-    n = mass**2 / squares
-    p = (float(np.sum(weight * correct)) / mass * n + 0.5) / (n + 1)
-    return p * (1 - p) * squares
+def _strata(
+    correct: NDArray[np.int64], total: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Share in the mean, proportion right and (effective) number of images: of each class, and of all sparse ones."""
+    sparse = total < _SPARSE
+    few, many = total[sparse], total[~sparse]
+    share, p, n = np.full(len(many), 1 / len(total)), correct[~sparse] / many, many.astype(np.float64)
+    if not len(few):
+        return share, p, n
+    collapsed = len(few) / len(total), np.mean(correct[sparse] / few), len(few) ** 2 / np.sum(1 / few)
+    return np.append(share, collapsed[0]), np.append(p, collapsed[1]), np.append(n, collapsed[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from efficiency360.dataset import Dataset, RawLabels
+from efficiency360.dataset import from_arrays
 
 
 @pytest.fixture
@@ -13,9 +13,7 @@ def two_tones():
     """Forty 8 x 8 grey images: class 0 is dark, class 1 is bright."""
     labels = np.arange(40) % 2
     images = np.random.default_rng(0).integers(0, 60, (40, 8, 8)) + 160 * labels[:, None, None]
-    names = tuple(f"tone {index}" for index in range(40))
-    raw = RawLabels(tuple(map(str, labels)), names)
-    return Dataset(name="tones", kind="arrays", files=names, labels=raw, arrays=images.astype(np.uint8))
+    return from_arrays(images.astype(np.uint8), labels, name="tone")
 
 
 @pytest.fixture

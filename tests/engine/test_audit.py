@@ -93,7 +93,7 @@ def test_no_label_name_or_secret_reaches_the_worker(two_tones, tone_file, tmp_pa
     efficiency360.audit(f"{tone_file}:talkative", two_tones, out=tmp_path / "out", **SIZE)
     wire, log = b"".join(sent), (tmp_path / "out/run.log").read_text()
     assert b"images" in wire
-    assert b"tone 1" not in wire
+    assert b"image 000001" not in wire
     assert "SECRET_TOKEN" not in log
     assert str(tmp_path) not in log.split("standard output", 1)[1].splitlines()[0]
 
