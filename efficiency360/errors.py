@@ -28,7 +28,7 @@ class AxisError(E360Error):
     exit_code = ExitCode.UNDECIDED
 
 
-class AuditInterruptedError(E360Error):
-    """The audit was stopped before the end; what was finished is kept (exit code 3)."""
+class UndecidedError(E360Error):
+    """The audit could not be carried through; what was finished is kept (exit code 3)."""
 
     exit_code = ExitCode.UNDECIDED

@@ -83,14 +83,14 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
     from efficiency360.cli.progress import Live  # noqa: PLC0415
     from efficiency360.engine.api import audit  # noqa: PLC0415
-    from efficiency360.errors import AuditInterruptedError  # noqa: PLC0415
+    from efficiency360.errors import UndecidedError  # noqa: PLC0415
     from efficiency360.render.terminal import show  # noqa: PLC0415
 
     try:
         with Live(Console(stderr=True)) as reporter:
             card = audit(subject, out=out, reporter=reporter, **options)
     except KeyboardInterrupt:
-        raise AuditInterruptedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
+        raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
     console = Console()
     show(card, console)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)

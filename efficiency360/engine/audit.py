@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from efficiency360.axes import Labels, Need, axis_ids, axis_type, make_axis
 from efficiency360.dataset import Dataset, resolve_labels
 from efficiency360.engine.environment import default_threads, describe, versions
-from efficiency360.engine.executors import Executor, InProcess, Worker
+from efficiency360.engine.executors import Executor, InProcess
+from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore, Stored
 from efficiency360.errors import AxisError, InputError
 from efficiency360.files import sha256_json, write_atomic
@@ -155,16 +156,24 @@ def _prepare(job: AuditJob, executor: Executor) -> _Context:
 
 
 def _run_axis(context: _Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
-    cls, spec = axis_type(axis_id), context.job.spec.axes.get(axis_id)
+    spec = context.job.spec.axes.get(axis_id)
     if spec is None or axis_id not in selected:
         reason = "it is not part of this audit" if spec is None else "it was left out by --axes"
-        return AxisRecord(id=axis_id, version=cls.version, status="skipped", reason=reason)
+        return AxisRecord(id=axis_id, version=_version(axis_id), status="skipped", reason=reason)
     reporter = context.job.reporter
     reporter.axis(axis_id)
     axis = make_axis(axis_id, spec.settings)
     record = _measured(context, axis, spec.settings)
     reporter.finished(record)
     return record
+
+
+def _version(axis_id: str) -> int:
+    """An axis's version; 0 where its plugin does not load, which is no matter for an axis that is left out."""
+    try:
+        return axis_type(axis_id).version
+    except InputError:
+        return 0
 
 
 def _measured(context: _Context, axis: Axis, settings: dict[str, Any]) -> AxisRecord:

@@ -1,38 +1,24 @@
-"""Where observation happens: in a worker process, or in this one for a module that the caller already holds."""
+"""Where observation happens: in a worker process (see `remote`), or in this one for a module that the caller holds."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import selectors
-import signal
-import site
-import subprocess
-import sys
-import tempfile
-import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from efficiency360.engine.wire import Message, WireError, receive, send
-from efficiency360.errors import AxisError, E360Error, InputError
-from efficiency360.subject.info import SubjectInfo
+from efficiency360.errors import AxisError, E360Error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
     from torch import nn
 
     from efficiency360.axes import Evidence, Progress
     from efficiency360.dataset import Dataset
+    from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
-
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "VIRTUAL_ENV", "PYTHONPATH")
-_GRACE_S = 5.0
 
 
 class Executor(Protocol):
@@ -68,7 +54,7 @@ class InProcess:
     def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
         """Observe one axis here; whatever the module raises fails that axis only."""
         try:
-            return _join(list(self._observer.observe(axis_id, settings, data, progress)))
+            return join_pieces(self._observer.observe(axis_id, settings, data, progress))
         except E360Error as error:
             raise AxisError(str(error)) from error
         except Exception as error:
@@ -78,185 +64,12 @@ class InProcess:
         """Nothing was started."""
 
 
-class Worker:
-    """A process of its own session, with a clean environment, a private folder and a wall clock."""
+def join_pieces(pieces: Iterable[Evidence]) -> dict[str, NDArray[np.generic]]:
+    """All arrays of one name joined along their first axis.
 
-    isolation: tuple[str, ...] = (
-        "own process and session",
-        "environment without secrets",
-        "private folder",
-        "no core dumps",
-        "wall-clock limit",
-        "labels and file names stay outside",
-    )
-
-    def __init__(self, log: Path, *, deadline: float | None = None) -> None:
-        self._log = log
-        self._deadline = deadline
-        self._process: subprocess.Popen[bytes] | None = None
-        self._request: SubjectRequest | None = None
-
-    def __enter__(self) -> Self:
-        """Start nothing yet: `load` does."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave nothing running."""
-        self.close()
-
-    def load(self, request: SubjectRequest) -> SubjectInfo:
-        """Start a process and load the subject there."""
-        self.close()
-        self._request = request
-        self._start(request.threads)
-        self._send(Message("load", request.model_dump(mode="json")))
-        try:
-            answer = self._receive()
-        except AxisError as error:
-            self.close()
-            raise InputError(f"loading {request.name}: {error}; see {self._log}") from error
-        if answer.kind == "error":
-            self.close()
-            raise InputError(_message(answer, self._log))
-        return SubjectInfo.model_validate(answer.body)
-
-    def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
-        """Observe one axis in the process; one that failed before is replaced by a fresh one."""
-        try:
-            self._reload_if_gone()
-            return self._observe(axis_id, settings, data, progress)
-        except AxisError:
-            self.close()
-            raise
-
-    def _reload_if_gone(self) -> None:
-        if self._process is not None:
-            return
-        assert self._request is not None  # noqa: S101 - `load` comes first
-        try:
-            self.load(self._request)
-        except InputError as error:
-            raise AxisError(f"a fresh worker could not load the subject again: {error}") from error
-
-    def _observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
-        n = len(data) if data is not None else 0
-        self._send(Message("observe", {"axis": axis_id, "settings": dict(settings), "images": n}))
-        pieces: list[Evidence] = []
-        while (message := self._receive()).kind != "done":
-            if message.kind == "need" and data is not None:
-                self._send(_images(data, message))
-            elif message.kind == "evidence":
-                pieces.append(message.arrays)
-            elif message.kind == "progress":
-                progress(int(message.body["done"]), int(message.body["total"]))
-            else:
-                raise AxisError(_message(message, self._log))
-        return _join(pieces)
-
-    def close(self) -> None:
-        """Kill the process and everything it started."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        for stream in filter(None, (process.stdin, self._replies)):
-            with contextlib.suppress(OSError):
-                stream.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(_GRACE_S)
-        self._folder.cleanup()
-
-    def _start(self, threads: int) -> None:
-        replies, answers = os.pipe()
-        self._folder = tempfile.TemporaryDirectory(prefix="e360-", ignore_cleanup_errors=True)
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-X", "faulthandler", "-m", "efficiency360.engine.worker", str(answers)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                pass_fds=(answers,),
-                env=_environment(self._folder.name, threads),
-                cwd=self._folder.name,
-                start_new_session=True,
-            )
-        os.close(answers)
-        self._replies = os.fdopen(replies, "rb", buffering=0)
-
-    def _send(self, message: Message) -> None:
-        assert self._process is not None  # noqa: S101
-        assert self._process.stdin is not None  # noqa: S101
-        try:
-            send(self._process.stdin.write, message)
-            self._process.stdin.flush()
-        except (BrokenPipeError, ConnectionResetError):
-            raise AxisError(self._how_it_ended()) from None
-
-    def _receive(self) -> Message:
-        try:
-            return receive(self._read)
-        except WireError as error:
-            raise AxisError(f"the worker's answer could not be understood ({error})") from error
-
-    def _read(self, n: int) -> bytes:
-        """Exactly n bytes, or AxisError where the process ends or time runs out first."""
-        data = bytearray(n)
-        view = memoryview(data)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._replies, selectors.EVENT_READ)
-            while view:
-                left = None if self._deadline is None else self._deadline - time.monotonic()
-                if (left is not None and left <= 0) or not selector.select(left):
-                    raise AxisError("the time given by --budget was used up")
-                got = self._replies.readinto(view)
-                if not got:
-                    raise AxisError(self._how_it_ended())
-                view = view[got:]
-        return bytes(data)
-
-    def _how_it_ended(self) -> str:
-        assert self._process is not None  # noqa: S101
-        try:
-            code = self._process.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            return "the worker closed its pipe without an answer"
-        if code >= 0:
-            return f"the worker ended with exit code {code} before it answered; see {self._log}"
-        name = signal.Signals(-code).name
-        memory = " (out of memory?)" if -code == signal.SIGKILL else ""
-        return f"the worker was killed by {name}{memory}"
-
-
-def _environment(folder: str, threads: int) -> dict[str, str]:
-    """What the worker may know of this process's environment: no tokens, no keys, no home."""
-    kept = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
-    count = str(threads)
-    return {
-        **kept,
-        "HOME": folder,
-        "PYTHONUSERBASE": site.getuserbase(),
-        "TMPDIR": folder,
-        "OMP_NUM_THREADS": count,
-        "MKL_NUM_THREADS": count,
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-def _images(data: Dataset, need: Message) -> Message:
-    """Answer a request for images: raw arrays, or the files' bytes one after the other."""
-    start, stop = int(need.body["start"]), int(need.body["stop"])
-    if not 0 <= start <= stop <= len(data):
-        raise AxisError(f"the worker asked for images {start} to {stop} of {len(data)}")
-    if data.arrays is not None:
-        return Message("images", {"arrays": True}, {"images": data.arrays[start:stop]})
-    files = [bytes(image) for image in data.read(start, stop)]
-    arrays = {"bytes": np.frombuffer(b"".join(files), np.uint8), "ends": np.cumsum([len(file) for file in files])}
-    return Message("images", {"arrays": False}, arrays)
-
-
-def _join(pieces: list[Evidence]) -> dict[str, NDArray[np.generic]]:
+    Raises:
+        AxisError: they do not fit together.
+    """
     gathered: defaultdict[str, list[NDArray[np.generic]]] = defaultdict(list)
     for piece in pieces:
         for name, array in piece.items():
@@ -265,12 +78,3 @@ def _join(pieces: list[Evidence]) -> dict[str, NDArray[np.generic]]:
         return {name: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for name, arrays in gathered.items()}
     except ValueError as error:
         raise AxisError(f"the evidence does not fit together: {error}") from error
-
-
-def _message(answer: Message, log: Path) -> str:
-    text = (
-        str(answer.body.get("message", "no reason given"))
-        if answer.kind == "error"
-        else f"an unexpected '{answer.kind}'"
-    )
-    return f"{text} (details in {log})" if answer.body.get("category") == "unexpected" else text

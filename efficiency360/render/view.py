@@ -54,8 +54,13 @@ class Page:
 
     @property
     def measured(self) -> tuple[AxisView, ...]:
-        """Axes with numbers."""
-        return tuple(axis for axis in self.axes if axis.state in {"scored", "unscored"})
+        """Axes of the framework with numbers."""
+        return tuple(axis for axis in self.framework if axis.state in {"scored", "unscored"})
+
+    @property
+    def framework(self) -> tuple[AxisView, ...]:
+        """The axes that coverage and the overall score count; those of plugins stand beside them."""
+        return tuple(axis for axis in self.axes if axis.id in FRAMEWORK_AXES)
 
     @property
     def told(self) -> tuple[AxisView, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import efficiency360
-from efficiency360.engine import executors
+from efficiency360.engine import remote
 from efficiency360.errors import InputError
 from efficiency360.schema import PUBLISHED
 from efficiency360.spec import parse_audit
@@ -84,12 +84,12 @@ def test_a_scorecard_validates_against_the_published_schema(two_tones, tone_file
 def test_no_label_name_or_secret_reaches_the_worker(two_tones, tone_file, tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
     sent = []
-    send = executors.send
+    send = remote.send
 
     def spy(write, message):
         send(lambda data: (sent.append(bytes(data)), write(data)), message)
 
-    monkeypatch.setattr(executors, "send", spy)
+    monkeypatch.setattr(remote, "send", spy)
     efficiency360.audit(f"{tone_file}:talkative", two_tones, out=tmp_path / "out", **SIZE)
     wire, log = b"".join(sent), (tmp_path / "out/run.log").read_text()
     assert b"images" in wire
