@@ -96,7 +96,7 @@ def audit(
     request = _module_request(module, options) if module is not None else request_subject(str(subject), options)
     given = {
         "data": data,
-        "audit": spec.file,
+        "audit": audit if isinstance(audit, str | Path) else spec.file,
         "axes": axes and ",".join(axes),
         "arch": arch,
         "remap": remap,

@@ -37,10 +37,17 @@ class Architecture:
     stem: str | None = None
 
 
-def build(arch: str, *, seed: int, num_classes: int | None = None, channels: int | None = None) -> Architecture:
-    """Build an architecture with random weights drawn from `seed`.
+@dataclass(frozen=True)
+class Wishes:
+    """How an architecture should differ from its defaults; one that cannot is built as it is. `size` is (H, W)."""
 
-    Other numbers of classes and channels are wishes: an architecture that cannot have them is built as it is.
+    num_classes: int | None = None
+    channels: int | None = None
+    size: tuple[int, int] | None = None
+
+
+def build(arch: str, wishes: Wishes, *, seed: int) -> Architecture:
+    """Build an architecture with random weights drawn from `seed`.
 
     Raises:
         InputError: no such architecture, or it cannot be built.
@@ -52,20 +59,26 @@ def build(arch: str, *, seed: int, num_classes: int | None = None, channels: int
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
-        return builder(arch if builder is _factory else name, num_classes, channels)
+        return builder(arch if builder is _factory else name, wishes)
 
 
-def _timm(name: str, num_classes: int | None, channels: int | None) -> Architecture:
+def _timm(name: str, wishes: Wishes) -> Architecture:
     import timm  # noqa: PLC0415 - a second of import, only for its own architectures
 
     if not timm.is_model(name):
         raise InputError(f"timm has no architecture '{name}'{_nearest(name, timm.list_models())}")
-    options = {"num_classes": num_classes, "in_chans": channels}
+    config = timm.models.get_pretrained_cfg(name).to_dict()
+    fixed = config.get("fixed_input_size") and wishes.size not in (None, config["input_size"][1:])
+    options = {
+        "num_classes": wishes.num_classes,
+        "in_chans": wishes.channels,
+        "img_size": wishes.size if fixed else None,
+    }
     module = timm.create_model(name, pretrained=False, **{key: value for key, value in options.items() if value})
-    config = module.pretrained_cfg
     preprocess = _timm_preprocess(timm.data.resolve_data_config({}, model=module, verbose=False))
-    if channels and channels != preprocess["channels"]:
-        preprocess = {**preprocess, "channels": channels, "mean": preprocess["mean"][:1], "std": preprocess["std"][:1]}
+    if wishes.channels not in (None, preprocess["channels"]):
+        mean_and_std = {key: preprocess[key][:1] for key in ("mean", "std")}
+        preprocess = {**preprocess, "channels": wishes.channels, **mean_and_std}
     return Architecture(
         module,
         preprocess,
@@ -100,13 +113,13 @@ def _weight_name(layer: str | tuple[str, ...] | None) -> str | None:
     return f"{first}.weight" if isinstance(first, str) and first else None
 
 
-def _torchvision(name: str, num_classes: int | None, _channels: int | None) -> Architecture:
+def _torchvision(name: str, wishes: Wishes) -> Architecture:
     from torchvision import models  # noqa: PLC0415 - see _timm
 
     known = models.list_models(module=models)
     if name not in known:
         raise InputError(f"torchvision has no classifier '{name}'{_nearest(name, known)}")
-    options = {"num_classes": num_classes} if num_classes else {}
+    options = {"num_classes": wishes.num_classes} if wishes.num_classes else {}
     module = models.get_model(name, weights=None, **options)
     transform = models.get_model_weights(name).DEFAULT.transforms()
     preprocess = {
@@ -126,16 +139,16 @@ def _last_matrix(module: nn.Module) -> str | None:
     return f"{linear[-1]}.weight" if linear else None
 
 
-def _zoo(name: str, _num_classes: int | None, _channels: int | None) -> Architecture:
+def _zoo(name: str, _wishes: Wishes) -> Architecture:
     return Architecture(zoo.create(name), {})
 
 
-def _factory(arch: str, num_classes: int | None, channels: int | None) -> Architecture:
-    """Call `path/to/file.py:function`, with `num_classes` and `in_chans` where it takes them."""
+def _factory(arch: str, wishes: Wishes) -> Architecture:
+    """Call `path/to/file.py:function`, with `num_classes`, `in_chans` and `img_size` where it takes them."""
     file, _, function = arch.rpartition(":")
     factory = _import_function(Path(file), function)
     parameters = inspect.signature(factory).parameters
-    wanted = {"num_classes": num_classes, "in_chans": channels}
+    wanted = {"num_classes": wishes.num_classes, "in_chans": wishes.channels, "img_size": wishes.size}
     try:
         module = factory(**{key: value for key, value in wanted.items() if value and key in parameters})
     except Exception as error:

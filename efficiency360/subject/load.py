@@ -14,7 +14,7 @@ from torch import nn
 from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat, SubjectRecord
-from efficiency360.subject.architectures import Architecture, build
+from efficiency360.subject.architectures import Architecture, Wishes, build
 from efficiency360.subject.checkpoint import fit, read_weights, shape_of
 from efficiency360.subject.info import SubjectInfo
 from efficiency360.subject.sniff import FileKind
@@ -102,12 +102,12 @@ def _in_memory(module: nn.Module) -> _Loaded:
 
 def _from_request(request: SubjectRequest) -> _Loaded:
     assert request.arch is not None  # noqa: S101 - the parent refuses files without one
-    channels = _declared_channels(request)
+    declared = _declared(request)
     if request.file is None:
-        return _Loaded(build(request.arch, seed=request.seed, channels=channels), (_RANDOM,))
+        return _Loaded(build(request.arch, declared, seed=request.seed), (_RANDOM,))
     path = Path(request.file)
     weights = read_weights(path, FileKind(request.kind), request.globals_)
-    architecture = _resized(build(request.arch, seed=request.seed), weights, request)
+    architecture = _resized(build(request.arch, Wishes(size=declared.size), seed=request.seed), weights, request)
     expected = architecture.module.state_dict()
     fitted = fit(weights, expected, remap=request.remap, key=request.key, file=path.name, arch=request.arch)
     architecture.module.load_state_dict(fitted.tensors, strict=True)
@@ -115,22 +115,27 @@ def _from_request(request: SubjectRequest) -> _Loaded:
     return _Loaded(architecture, notes)
 
 
-def _declared_channels(request: SubjectRequest) -> int | None:
-    return request.input[0] if request.input else request.manifest.preprocess.channels
+def _declared(request: SubjectRequest) -> Wishes:
+    """The channels and the size that the user or the manifest state."""
+    if request.input:
+        return Wishes(channels=request.input[0], size=request.input[1:])
+    table = _from_table(request.manifest.preprocess)
+    return Wishes(channels=table.get("channels"), size=table.get("size"))
 
 
 def _resized(architecture: Architecture, weights: object, request: SubjectRequest) -> Architecture:
     """The architecture again with the number of classes and channels that the weights were made for."""
     assert request.arch is not None  # noqa: S101 - see _from_request
     expected = architecture.module.state_dict()
-    wanted: dict[str, int] = {}
+    wanted = {}
     for option, name, dim in (("num_classes", architecture.head, 0), ("channels", architecture.stem, 1)):
         if name is None or name not in expected:
             continue
         found = shape_of(weights, name, expected, key=request.key)
         if found and len(found) == expected[name].ndim and found[dim] != expected[name].shape[dim]:
             wanted[option] = found[dim]
-    return build(request.arch, seed=request.seed, **wanted) if wanted else architecture
+    wishes = Wishes(size=_declared(request).size, **wanted)
+    return build(request.arch, wishes, seed=request.seed) if wanted else architecture
 
 
 def _preprocess(request: SubjectRequest, loaded: _Loaded) -> tuple[Preprocess, tuple[Caveat, ...]]:

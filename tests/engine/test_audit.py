@@ -175,5 +175,5 @@ def test_the_command_in_the_scorecard_repeats_the_audit(two_tones, tone_file):
         f"{tone_file}:tone", two_tones, limit=12, settings={"accuracy": {"batch_size": 5}}, **SIZE
     )
     assert card.command.endswith(
-        ":tone --audit audits/quick.toml --input 1x8x8 --limit 12 --device auto --set accuracy.batch_size=5 --seed 0"
+        ":tone --audit quick --input 1x8x8 --limit 12 --device auto --set accuracy.batch_size=5 --seed 0"
     )

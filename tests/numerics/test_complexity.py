@@ -1,7 +1,7 @@
 """Compute of a model: what is counted, what is named as not counted, and that the model is given back as it was."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TypeVar
 
@@ -17,14 +17,6 @@ from efficiency360.errors import AxisError
 from efficiency360.numerics.complexity import Complexity, count
 
 Made = TypeVar("Made")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Does(nn.Module):

@@ -1,6 +1,6 @@
 """Compute of one operator or layer at a time against its closed form."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
@@ -15,14 +15,6 @@ from efficiency360.numerics.complexity import Complexity, count
 from efficiency360.numerics.flop_einsum import chain_macs
 from efficiency360.numerics.flop_operators import ELEMENTWISE, MOVEMENT, PLUMBING, REDUCTIONS
 from efficiency360.numerics.flop_table import HANDLES
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Does(nn.Module):

@@ -3,7 +3,7 @@
 import csv
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,14 +40,6 @@ TABLE = [
 ]
 Made = TypeVar("Made")
 PUBLISHED = Path(__file__).with_name("published.csv")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def quietly(make: Callable[[], Made]) -> Made:
