@@ -7,7 +7,7 @@ import json
 import pytest
 
 from efficiency360.cli.options import EXIT_CODES, parse_budget, parse_settings, read_scorecard
-from efficiency360.errors import AuditInterruptedError, AxisError, ExitCode, InputError
+from efficiency360.errors import AxisError, ExitCode, InputError, UndecidedError
 from efficiency360.records import Scorecard
 
 CARD = {
@@ -149,4 +149,4 @@ def test_exit_codes_are_those_of_the_contract():
     assert (ExitCode.PASS, ExitCode.FAIL, ExitCode.USAGE, ExitCode.UNDECIDED) == (0, 1, 2, 3)
     assert InputError("x").exit_code == 2
     assert AxisError("x").exit_code == 3
-    assert AuditInterruptedError("x").exit_code == 3
+    assert UndecidedError("x").exit_code == 3
