@@ -17,7 +17,7 @@ def quantity(value: float, unit: str) -> str:
         return f"{_percent(value)} %"
     if unit == "bytes":
         return f"{_scaled(value)}B"
-    return _scaled(value).strip() if unit in _COUNTS else f"{value:.4g} {unit}"
+    return _scaled(value).strip() if unit in _COUNTS else f"{value:.3g} {unit}"
 
 
 def _percent(value: float) -> str:
@@ -31,7 +31,7 @@ def _scaled(value: float) -> str:
         if abs(value) >= factor:
             digits = ".3g" if abs(value) < 999.5 * factor else ".0f"
             return f"{value / factor:{digits}} {prefix}"
-    return f"{value:.4g} "
+    return f"{value:.3g} "
 
 
 def spread(interval: Interval | None, unit: str) -> str:
@@ -40,4 +40,6 @@ def spread(interval: Interval | None, unit: str) -> str:
         return "-"
     if unit == "proportion":
         return f"{_percent(interval.low)} to {_percent(interval.high)} %"
-    return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
+    if unit in _COUNTS or unit == "bytes":
+        return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
+    return f"{interval.low:.3g} to {quantity(interval.high, unit)}"

@@ -41,6 +41,7 @@ class Accuracy:
     id: ClassVar[str] = "accuracy"
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
+    uses: ClassVar[tuple[str, ...]] = ()
 
     batch_size: Annotated[int, Field(ge=1)] = 32
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.01

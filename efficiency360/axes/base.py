@@ -53,12 +53,14 @@ class Axis(Protocol):
 
     `version` changes when the meaning of a number changes. `observe` runs in the worker, imports torch inside, and
     yields evidence in pieces: pieces of one name are joined along their first axis, so memory need not grow with data.
+    `uses` names axes whose evidence `measure` gets too, as `AXIS.NAME`: what several axes need is observed once.
     `measure` runs in the parent, is pure, and raises `AxisError` where the evidence cannot be trusted.
     """
 
     id: ClassVar[str]
     version: ClassVar[int]
     needs: ClassVar[frozenset[Need]]
+    uses: ClassVar[tuple[str, ...]]
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

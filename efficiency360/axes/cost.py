@@ -37,6 +37,7 @@ class Cost:
     id: ClassVar[str] = "cost"
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
         """Yield the counts, each as an array of one, and the operators as names with calls and MACs."""

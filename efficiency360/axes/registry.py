@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _OURS = {
     "cost": "efficiency360.axes.cost:Cost",
     "accuracy": "efficiency360.axes.accuracy:Accuracy",
+    "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
 }
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.dataset import Dataset, open_dataset
-from efficiency360.engine.audit import AuditJob, Quiet, Reporter, run_audit, select_axes
+from efficiency360.engine.audit import run_audit, select_axes
 from efficiency360.engine.environment import default_threads
+from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
 from efficiency360.render import html

@@ -4,91 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from efficiency360.axes import Labels, Need, axis_ids, axis_type, make_axis
-from efficiency360.dataset import Dataset, resolve_labels
-from efficiency360.engine.environment import default_threads, describe, versions
+from efficiency360.axes import Need, axis_ids, axis_type, make_axis
+from efficiency360.dataset import resolve_labels
+from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
+from efficiency360.engine.observation import Context, observe_once, observe_used, prefixed
 from efficiency360.engine.remote import Worker
-from efficiency360.engine.store import EvidenceStore, Stored
+from efficiency360.engine.store import EvidenceStore
 from efficiency360.errors import AxisError, InputError
-from efficiency360.files import sha256_json, write_atomic
+from efficiency360.files import write_atomic
 from efficiency360.judge import judge
-from efficiency360.records import AxisRecord, Caveat, DatasetRecord, Scorecard
+from efficiency360.records import AxisRecord, Caveat, Scorecard
 from efficiency360.spec import AuditSpec, AxisSpec, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import nn
-
     from efficiency360.axes import Axis
-    from efficiency360.subject.info import SubjectInfo
-    from efficiency360.subject.request import SubjectRequest
-
-
-class Reporter(Protocol):
-    """Told what is going on; a terminal shows it, the library keeps quiet."""
-
-    def stage(self, text: str) -> None:
-        """A stage such as loading begins."""
-
-    def axis(self, axis_id: str) -> None:
-        """An axis begins."""
-
-    def progress(self, done: int, total: int) -> None:
-        """The axis is this far."""
-
-    def finished(self, record: AxisRecord) -> None:
-        """The axis has ended."""
-
-
-class Quiet:
-    """Says nothing."""
-
-    def stage(self, text: str) -> None:
-        """Say nothing."""
-
-    def axis(self, axis_id: str) -> None:
-        """Say nothing."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Say nothing."""
-
-    def finished(self, record: AxisRecord) -> None:
-        """Say nothing."""
-
-
-@dataclass(frozen=True)
-class AuditJob:
-    """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run."""
-
-    request: SubjectRequest
-    data: Dataset | None
-    spec: AuditSpec
-    out: Path
-    command: str
-    module: nn.Module | None = None
-    resume: bool = False
-    budget_s: float | None = None
-    reporter: Reporter = field(default_factory=Quiet)
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What every axis of one audit shares."""
-
-    job: AuditJob
-    executor: Executor
-    info: SubjectInfo
-    labels: Labels | None
-    dataset: DatasetRecord | None
-    store: EvidenceStore
+    from efficiency360.engine.job import AuditJob
 
 
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
@@ -143,7 +81,7 @@ def _begin_log(log: Path, job: AuditJob) -> None:
         file.write(f"{job.command}\n{json.dumps(versions())}\n")
 
 
-def _prepare(job: AuditJob, executor: Executor) -> _Context:
+def _prepare(job: AuditJob, executor: Executor) -> Context:
     job.reporter.stage(f"Loading {job.request.name}")
     info = executor.load(job.request)
     labels = dataset = None
@@ -152,10 +90,10 @@ def _prepare(job: AuditJob, executor: Executor) -> _Context:
         labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
         job.reporter.stage(f"Hashing {len(job.data)} images")
         dataset = job.data.record(job.data.image_hashes())
-    return _Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"))
+    return Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"))
 
 
-def _run_axis(context: _Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
+def _run_axis(context: Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
     spec = context.job.spec.axes.get(axis_id)
     if spec is None or axis_id not in selected:
         reason = "it is not part of this audit" if spec is None else "it was left out by --axes"
@@ -176,7 +114,7 @@ def _version(axis_id: str) -> int:
         return 0
 
 
-def _measured(context: _Context, axis: Axis, settings: dict[str, Any]) -> AxisRecord:
+def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRecord:
     """Observe, store and measure one axis; a failure becomes its record."""
 
     def ended(status: str, reason: str) -> AxisRecord:
@@ -187,8 +125,9 @@ def _measured(context: _Context, axis: Axis, settings: dict[str, Any]) -> AxisRe
     if missing := _missing_need(context, axis):
         return ended("skipped", missing)
     try:
-        stored = _observe(context, axis, settings)
-        findings = axis.measure(stored.evidence, context.labels)
+        stored = observe_once(context, axis, settings)
+        used = {other: observe_used(context, other) for other in axis.uses}
+        findings = axis.measure({**stored.evidence, **prefixed(used)}, context.labels)
     except AxisError as error:
         return ended("failed", str(error))
     except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -203,12 +142,12 @@ def _measured(context: _Context, axis: Axis, settings: dict[str, Any]) -> AxisRe
         settings=settings,
         measurements=findings.measurements,
         series=findings.series,
-        artifacts=(stored.artifact,),
+        artifacts=(stored.artifact, *(other.artifact for other in used.values())),
         caveats=(*findings.caveats, *_label_caveat(context, axis)),
     )
 
 
-def _missing_need(context: _Context, axis: Axis) -> str | None:
+def _missing_need(context: Context, axis: Axis) -> str | None:
     data = context.job.data
     if data is None and axis.needs & {Need.DATA, Need.LABELS, Need.GROUPS}:
         return "no data was given (--data)"
@@ -221,40 +160,14 @@ def _missing_need(context: _Context, axis: Axis) -> str | None:
     return "no member data was given" if Need.MEMBERS in axis.needs else None
 
 
-def _label_caveat(context: _Context, axis: Axis) -> tuple[Caveat, ...]:
+def _label_caveat(context: Context, axis: Axis) -> tuple[Caveat, ...]:
     """Random weights make every labelled number meaningless, so the caveat stands beside each."""
     if Need.LABELS not in axis.needs:
         return ()
     return tuple(caveat for caveat in context.info.record.caveats if caveat.id == "subject.random_weights")
 
 
-def _observe(context: _Context, axis: Axis, settings: dict[str, Any]) -> Stored:
-    key = _evidence_key(context, axis, settings)
-    if context.job.resume and context.job.module is None and (found := context.store.find(axis.id, key)):
-        return found
-    data = context.job.data if axis.needs & {Need.DATA, Need.LABELS} else None
-    started = time.monotonic()
-    evidence = context.executor.observe(axis.id, settings, data, context.job.reporter.progress)
-    return context.store.save(axis.id, key, evidence, time.monotonic() - started)
-
-
-def _evidence_key(context: _Context, axis: Axis, settings: Mapping[str, Any]) -> str:
-    """Everything that this evidence depends on."""
-    request, info = context.job.request, context.info
-    return sha256_json(
-        {
-            "axis": [axis.id, axis.version, dict(settings)],
-            "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
-            "loading": [request.remap, request.key, request.seed, info.record.preprocess],
-            "output": request.manifest.model.output,
-            "data": context.dataset.fingerprint if context.dataset else None,
-            "device": [info.device, request.threads],
-            "versions": versions(),
-        }
-    )
-
-
-def _scorecard(context: _Context, records: tuple[AxisRecord, ...]) -> Scorecard:
+def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:
     job = context.job
     judgement = judge(job.spec, records)
     return Scorecard(
@@ -274,6 +187,3 @@ def _scorecard(context: _Context, records: tuple[AxisRecord, ...]) -> Scorecard:
         coverage=judgement.coverage,
         verdict=judgement.verdict,
     )
-
-
-__all__ = ["AuditJob", "Quiet", "Reporter", "default_threads", "run_audit", "select_axes"]

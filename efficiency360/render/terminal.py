@@ -74,7 +74,7 @@ def _axis(card: Scorecard, axis: AxisRecord) -> RenderableType:
 
 def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-    table.add_column("", ratio=None, max_width=30, overflow="fold")
+    table.add_column("", width=26, overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
     levels = {measurement.interval.level for measurement in axis.measurements if measurement.interval}
     level = f"{100 * levels.pop():.4g} % " if len(levels) == 1 else ""

@@ -24,6 +24,12 @@ _WORDS = {
     "accuracy.top5": "Top-5 accuracy",
     "accuracy.balanced": "Balanced accuracy",
     "accuracy.per_class": "Accuracy of a class",
+    "uncertainty.ece": "Calibration error (ECE)",
+    "uncertainty.brier": "Brier score",
+    "uncertainty.nll": "Log loss",
+    "uncertainty.aurc": "Area under risk-coverage",
+    "uncertainty.selective_accuracy": "Accuracy on the surest",
+    "uncertainty.ood_auroc": "Tells foreign images (AUROC)",
 }
 
 

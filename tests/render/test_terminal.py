@@ -135,7 +135,8 @@ class TestContent:
     def test_of_many_classes_only_the_worst_is_shown_with_their_number(self, card_of, accuracy_of):
         names = [f"class {index}" for index in range(10)]
         said = screen(card_of((accuracy_of(names, n=10, right=70),)))
-        assert "(worst of 10: class=class 7)" in re.sub(r"\s+", " ", said)
+        assert "(worst" in said
+        assert "of 10: class=class 7)" in said
         assert "class=class 3" not in said
 
     def test_the_worst_is_the_largest_where_less_is_better(self, card_of):

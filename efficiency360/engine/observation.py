@@ -1,0 +1,89 @@
+"""Evidence for axes: observed once, kept on disk, shared where several axes need it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from efficiency360.axes import Need, make_axis
+from efficiency360.engine.environment import versions
+from efficiency360.errors import AxisError
+from efficiency360.files import sha256_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from efficiency360.axes import Axis, Labels
+    from efficiency360.engine.executors import Executor
+    from efficiency360.engine.job import AuditJob
+    from efficiency360.engine.store import EvidenceStore, Stored
+    from efficiency360.records import DatasetRecord
+    from efficiency360.subject.info import SubjectInfo
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every axis of one audit shares; `seen` remembers each axis's evidence, or why there is none."""
+
+    job: AuditJob
+    executor: Executor
+    info: SubjectInfo
+    labels: Labels | None
+    dataset: DatasetRecord | None
+    store: EvidenceStore
+    seen: dict[str, Stored | AxisError] = field(default_factory=dict)
+
+
+def observe_used(context: Context, axis_id: str) -> Stored:
+    """The evidence of an axis that another one builds on, with the settings that the audit gives it."""
+    spec = context.job.spec.axes.get(axis_id)
+    settings = spec.settings if spec else {}
+    return observe_once(context, make_axis(axis_id, settings), settings)
+
+
+def prefixed(used: Mapping[str, Stored]) -> dict[str, NDArray[np.generic]]:
+    """The evidence of several axes in one table, as `AXIS.NAME`."""
+    return {f"{axis_id}.{name}": array for axis_id, stored in used.items() for name, array in stored.evidence.items()}
+
+
+def observe_once(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
+    """Observe an axis the first time it is asked for; later its evidence, or its failure, is there already."""
+    if axis.id not in context.seen:
+        try:
+            context.seen[axis.id] = _observe(context, axis, settings)
+        except AxisError as error:
+            context.seen[axis.id] = error
+    seen = context.seen[axis.id]
+    if isinstance(seen, AxisError):
+        raise seen
+    return seen
+
+
+def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
+    key = _evidence_key(context, axis, settings)
+    if context.job.resume and context.job.module is None and (found := context.store.find(axis.id, key)):
+        return found
+    data = context.job.data if axis.needs & {Need.DATA, Need.LABELS} else None
+    started = time.monotonic()
+    evidence = context.executor.observe(axis.id, settings, data, context.job.reporter.progress)
+    return context.store.save(axis.id, key, evidence, time.monotonic() - started)
+
+
+def _evidence_key(context: Context, axis: Axis, settings: Mapping[str, Any]) -> str:
+    """Everything that this evidence depends on."""
+    request, info = context.job.request, context.info
+    return sha256_json(
+        {
+            "axis": [axis.id, axis.version, dict(settings)],
+            "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
+            "loading": [request.remap, request.key, request.seed, info.record.preprocess],
+            "output": request.manifest.model.output,
+            "data": context.dataset.fingerprint if context.dataset else None,
+            "device": [info.device, request.threads],
+            "versions": versions(),
+        }
+    )
