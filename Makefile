@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast lint types check schema bench clean
+.PHONY: help demo test test-fast lint types check schema gallery bench clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ check: lint types test ## What CI runs.
 
 schema: $(VENV)/.installed ## Write the JSON Schema of scorecards anew.
 	$(BIN)/python -m efficiency360.schema > efficiency360/scorecard.schema.json
+
+gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards.
+	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

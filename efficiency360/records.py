@@ -111,6 +111,13 @@ class Measurement(Record):
     interval: Interval | None = None
     params: dict[str, Param] = {}
 
+    @model_validator(mode="after")
+    def _proportions_are_proportions(self) -> Self:
+        ends = (self.interval.low, self.interval.high) if self.interval else ()
+        if self.unit == "proportion" and not all(0 <= number <= 1 for number in (self.value, *ends)):
+            raise ValueError(f"{self.name} is a proportion but not within 0 and 1")
+        return self
+
     @property
     def label(self) -> str:
         """The name with its params, as in `speed.latency_ms{batch=1, stat=p95}`."""
@@ -298,6 +305,13 @@ class Scorecard(Record):
     overall: Overall
     coverage: float = Field(ge=0, le=1, description="share of the framework's axes that were measured")
     verdict: Verdict
+
+    @model_validator(mode="after")
+    def _axes_once(self) -> Self:
+        ids = [axis.id for axis in self.axes]
+        if len(set(ids)) < len(ids):
+            raise ValueError("an axis is listed twice")
+        return self
 
     def axis(self, axis_id: str) -> AxisRecord | None:
         """The record of one axis, or None."""

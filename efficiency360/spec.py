@@ -177,7 +177,7 @@ def load_audit(name_or_path: str) -> AuditSpec:
         InputError: no such audit, or a mistake in the file, with the place and the next step.
     """
     if name_or_path in audit_names():
-        return parse_audit(read_toml(bundled_audits() / f"{name_or_path}.toml"), f"audits/{name_or_path}.toml")
+        return parse_audit(read_toml(bundled_audits() / f"{name_or_path}.toml"), name_or_path)
     path = Path(name_or_path)
     if not path.exists():
         raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, audit_names())} (or give a path)")

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from efficiency360.axes.base import Need
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
+from efficiency360.statistics.calibration import are_probabilities, softmax
 from efficiency360.statistics.intervals import mean_recall, wilson
 
 if TYPE_CHECKING:
@@ -132,9 +133,8 @@ def _per_class(right: NDArray[np.bool_], classes: NDArray[np.int64], labels: Lab
 def _confident_errors(
     logits: NDArray[np.float64], classes: NDArray[np.int64], rows: NDArray[np.int64], labels: Labels
 ) -> Series:
-    """The errors with the highest softmax confidence, by file name."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    confidence = 1 / np.exp(shifted).sum(axis=1)
+    """The errors with the highest softmax confidence (or probability, where the model returns that), by file name."""
+    confidence = (logits if are_probabilities(logits) else softmax(logits)).max(axis=1)
     predicted = logits.argmax(axis=1)
     wrong = np.flatnonzero(predicted != classes)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_WORST_ERRORS]

@@ -77,7 +77,7 @@ class Cost:
             ("cost.activations", int(evidence["activations"][0]), "elements", "lower"),
             ("cost.weights_bytes", int(evidence["weights_bytes"][0]), "bytes", "lower"),
             *(("cost.file_bytes", int(size), "bytes", "lower") for size in evidence["file_bytes"]),
-            ("cost.op_coverage", float(evidence["coverage"][0]), "proportion", "higher"),
+            ("cost.op_coverage", 0.0 if _hidden(evidence) else float(evidence["coverage"][0]), "proportion", "higher"),
         ]
         return Findings(
             measurements=tuple(
@@ -106,6 +106,11 @@ def _operators(evidence: Evidence) -> Series:
     )
 
 
+def _hidden(evidence: Evidence) -> bool:
+    """Whether a model has weights but showed the tracer too little arithmetic to have used them."""
+    return bool(evidence["macs"][0] == 0 and evidence["params"][0] > evidence["elementwise"][0])
+
+
 def _caveats(evidence: Evidence, macs: int) -> Iterator[Caveat]:
     yield Caveat(
         id="cost.convention",
@@ -113,6 +118,9 @@ def _caveats(evidence: Evidence, macs: int) -> Iterator[Caveat]:
         text="One multiply-add is one MAC and two FLOPs; normalisation and pooling count as fvcore counts them,"
         " element-wise arithmetic counts nothing; one image.",
     )
+    if _hidden(evidence):
+        text = "The model has weights, yet no arithmetic was seen: it computes outside torch. The MACs are not known."
+        yield Caveat(id="cost.nothing_counted", severity="critical", text=text)
     if len(evidence["uncounted"]):
         named = ", ".join(
             f"{op} (x{n})" for op, n in zip(evidence["uncounted"], evidence["uncounted_calls"], strict=True)

@@ -83,7 +83,7 @@ class Uncertainty:
         foreign = {kind: evidence[kind].astype(np.float64) for kind in self.ood}
         if not all(np.isfinite(values).all() for values in (logits, *foreign.values())):
             raise AxisError("the model returned NaN or infinity")
-        caveats, probabilities = list(_output_doubts(logits)), _are_probabilities(logits)
+        caveats, probabilities = list(_output_doubts(logits)), calibration.are_probabilities(logits)
         if probabilities:
             logits, foreign = _log(logits), {kind: _log(values) for kind, values in foreign.items()}
         confident = calibration.softmax(logits)
@@ -235,17 +235,13 @@ def _temperature(logits: NDArray[np.float64], classes: NDArray[np.int64], bins: 
     )
 
 
-def _are_probabilities(outputs: NDArray[np.float64]) -> bool:
-    return bool(outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
-
-
 def _log(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     logarithms: NDArray[np.float64] = np.log(np.clip(probabilities, 1e-12, None))
     return logarithms
 
 
 def _output_doubts(outputs: NDArray[np.float64]) -> Iterator[Caveat]:
-    if _are_probabilities(outputs):
+    if calibration.are_probabilities(outputs):
         text = "The model returns probabilities, not logits; they were taken as they are."
         yield Caveat(id="uncertainty.probabilities", severity="info", text=text)
     elif outputs.min() >= 0 and outputs.max() <= 1 and outputs.shape[1] > 1:

@@ -18,7 +18,6 @@ app = typer.Typer(
     name="e360",
     help="Audit a vision model on every axis of Efficiency 360, and turn the result into a report and a yes or no.",
     epilog="Start with: e360 demo",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -39,12 +38,12 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit code of `e360 ARGUMENTS`."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments or ["--help"], standalone_mode=False)
     except E360Error as error:
         return _complain(str(error), error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer ends in the second where a reader such as head is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.UNDECIDED
     except Exception as error:

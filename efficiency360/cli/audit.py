@@ -80,6 +80,7 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     """Audit with progress on standard error and the scorecard on standard output; returns the exit code."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
+    from efficiency360.cli.console import Screen  # noqa: PLC0415
     from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
     from efficiency360.cli.progress import Live  # noqa: PLC0415
     from efficiency360.engine.api import audit  # noqa: PLC0415
@@ -91,7 +92,7 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
             card = audit(subject, out=out, reporter=reporter, **options)
     except KeyboardInterrupt:
         raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
-    console = Console()
+    console = Screen()
     show(card, console)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_CODES[card.verdict.outcome]

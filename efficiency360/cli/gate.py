@@ -19,19 +19,18 @@ def command(
     ] = None,
 ) -> int:
     """Judge a scorecard again, without the model: 0 pass, 1 fail, 2 bad input, 3 could not judge."""
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-
+    from efficiency360.cli.console import Screen  # noqa: PLC0415 - keeps --help fast
     from efficiency360.cli.options import EXIT_CODES, read_scorecard  # noqa: PLC0415
     from efficiency360.judge import judge  # noqa: PLC0415
     from efficiency360.render.terminal import show_verdict  # noqa: PLC0415
     from efficiency360.spec import load_audit  # noqa: PLC0415
 
     card = read_scorecard(scorecard)
-    name = (
-        card.audit.file.removeprefix("audits/").removesuffix(".toml")
-        if card.audit.file.startswith("audits/")
-        else card.audit.file
-    )
-    judgement = judge(load_audit(audit or name), card.axes)
-    show_verdict(judgement.verdict, Console())
+    spec = load_audit(audit or card.audit.file)
+    if audit is None and spec.record.fingerprint != card.audit.fingerprint:
+        typer.echo(
+            f"note: the audit '{spec.file}' is not what the scorecard was made with (edited, or --set)", err=True
+        )
+    judgement = judge(spec, card.axes)
+    show_verdict(judgement.verdict, Screen())
     return EXIT_CODES[judgement.verdict.outcome]

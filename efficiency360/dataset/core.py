@@ -34,14 +34,25 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True)
 class RawLabels:
-    """Labels as written in the source: text, one an image, with the place each was found (for error messages)."""
+    """Labels as written in the source: text, one an image, with the place each was found (for error messages).
+
+    `vocabulary` holds the different labels of the whole source, sorted; a sample keeps it, so that they mean the same.
+    """
 
     values: tuple[str, ...]
     places: tuple[str, ...]
+    vocabulary: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Collect the vocabulary where this is the whole source."""
+        if not self.vocabulary:
+            object.__setattr__(self, "vocabulary", tuple(sorted(set(self.values))))
 
     def take(self, indices: NDArray[np.int64]) -> RawLabels:
         """The labels at these positions."""
-        return RawLabels(tuple(self.values[i] for i in indices), tuple(self.places[i] for i in indices))
+        return RawLabels(
+            tuple(self.values[i] for i in indices), tuple(self.places[i] for i in indices), self.vocabulary
+        )
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,16 @@ from efficiency360.arrays import load_arrays
 from efficiency360.dataset.core import Dataset, RawLabels
 from efficiency360.dataset.digits import load_digits
 from efficiency360.errors import InputError
+from efficiency360.records import Caveat
 from efficiency360.spec import suggest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_LIKE_LABEL = frozenset({"label", "labels", "class", "target"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _ARRAY_DIMS = (3, 4)
 
 
@@ -59,7 +63,8 @@ def _open_folder(root: Path) -> Dataset:
     if files:
         names = tuple(_relative(image, root) for image, _ in files)
         labels = RawLabels(tuple(label for _, label in files), tuple(f"folder {label}" for _, label in files))
-        return Dataset(name=_name(root), kind="class folders", files=names, labels=labels, root=root)
+        caveats = tuple(_ignored(root, len(files)))
+        return Dataset(name=_name(root), kind="class folders", files=names, labels=labels, root=root, caveats=caveats)
     names = tuple(_relative(image, root) for image in _images_below(root))
     return Dataset(name=_name(root), kind="images without labels", files=names, root=root)
 
@@ -68,6 +73,16 @@ def _images_below(folder: Path) -> list[Path]:
     """Images at any depth; hidden files, such as the `._a.jpg` that macOS leaves, are none."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _ignored(root: Path, taken: int) -> Iterator[Caveat]:
+    """Say how many files in class folders were passed over because their names are not those of images."""
+    everything = [path for path in root.glob("*/**/*") if path.is_file() and not path.name.startswith(".")]
+    others = [path for path in everything if path.suffix.lower() not in IMAGE_SUFFIXES]
+    if others and len(everything) > taken:
+        named = ", ".join(path.relative_to(root).as_posix() for path in sorted(others)[:5])
+        text = f"{len(others)} files in the class folders were passed over: not named as images ({named})."
+        yield Caveat(id="data.passed_over", severity="warning", text=text)
 
 
 def _relative(image: Path, root: Path) -> str:
@@ -86,6 +101,7 @@ def _name(root: Path) -> str:
 def _open_table(root: Path) -> Dataset:
     table = root / "metadata.csv"
     rows, lines, header = _read_csv(table)
+    _check_header(table, header)
     if "file_name" not in header:
         raise InputError(f"{table}: no column 'file_name'{suggest('file_name', header)}")
     files = tuple(row["file_name"] for row in rows)
@@ -94,6 +110,14 @@ def _open_table(root: Path) -> Dataset:
     labels = RawLabels(tuple(row["label"] for row in rows), places) if "label" in header else None
     columns = {key: tuple(row[key] for row in rows) for key in header if key not in {"file_name", "label"}}
     return Dataset(name=_name(root), kind="metadata.csv", files=files, labels=labels, columns=columns, root=root)
+
+
+def _check_header(table: Path, header: list[str]) -> None:
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise InputError(f"{table}: the columns are separated by {name}; save the table with commas")
+    if "label" not in header and (like := [name for name in header if name.lower() in _LIKE_LABEL]):
+        raise InputError(f"{table}: no column 'label'; rename '{like[0]}' to 'label' if it holds the classes")
 
 
 def _read_csv(table: Path) -> tuple[list[dict[str, str]], list[int], list[str]]:
@@ -190,6 +214,8 @@ def _channels_last(images: np.ndarray, name: str) -> np.ndarray:
         raise InputError(
             f"{name}: images have shape {images.shape}; expected (N, H, W), (N, H, W, 1 or 3) or (N, 1 or 3, H, W)"
         )
+    if 0 in images.shape[1:]:
+        raise InputError(f"{name}: images have shape {images.shape}, which holds no pixels")
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind != "f":

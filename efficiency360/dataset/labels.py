@@ -55,9 +55,11 @@ def resolve_labels(data: Dataset, *, num_classes: int, names: Sequence[str] | No
             f"the class list has {len(names)} names but the model has {num_classes} outputs; mend [labels] names in the"
             " manifest"
         )
+    if num_classes < 2:  # noqa: PLR2004 - a classifier
+        raise InputError("the model has one output; accuracy needs a logit for each of at least two classes")
     _check_given(data.labels)
     caveats: tuple[Caveat, ...] = ()
-    present = sorted(set(data.labels.values))
+    present = data.labels.vocabulary
     indices = {text: int(match[1]) for text in present if (match := _INDEX.fullmatch(text))}
     if names is None and len(indices) < len(present):
         names, caveats = _alphabetical(present, num_classes), (_ASSUMED_ORDER,)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # EPS would start Ghostscript
+_MOST_PIXELS = 1 << 26
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's convert("L")
 
 
@@ -72,6 +73,8 @@ class Preprocess(Record):
             width, height = (self.resize, other) if image.width <= image.height else (other, self.resize)
         else:
             height, width = self.resize
+        if width * height > _MOST_PIXELS:
+            raise ValueError(f"resizing to {height} x {width} would take too much memory")
         return image.resize((width, height), Image.Resampling[self.interpolation.upper()])
 
     def _crop(self, image: Image.Image) -> Image.Image:

@@ -14,9 +14,9 @@ from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
 from efficiency360.render import html
-from efficiency360.spec import load_audit
+from efficiency360.spec import AuditSpec, load_audit
 from efficiency360.subject.manifest import Manifest, load_manifest
-from efficiency360.subject.request import SubjectOptions, SubjectRequest, request_subject
+from efficiency360.subject.request import SubjectOptions, SubjectRequest, parse_input, request_subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficiency360.records import Scorecard
-    from efficiency360.spec import AuditSpec
 
 _DEFAULT_BUDGET_S = 24 * 3600.0
+_LONGEST_S = 366 * 24 * 3600.0
+_SEEDS = 2**32
 
 
 def audit(
@@ -34,7 +35,7 @@ def audit(
     data: str | Path | Dataset | None = None,
     *,
     audit: str | Path | AuditSpec = "quick",
-    axes: Sequence[str] | None = None,
+    axes: Sequence[str] | str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     arch: str | None = None,
     remap: str | None = None,
@@ -80,10 +81,12 @@ def audit(
         InputError: bad input, with a sentence that says what and how to mend it.
     """
     settings = settings or {}
+    axes = axes.split(",") if isinstance(axes, str) else axes
+    _check_types(subject, data, audit, input)
+    _check_numbers(seed=seed, budget=budget, threads=threads, limit=limit)
     spec, selected = select_axes(load_audit(str(audit)) if isinstance(audit, str | Path) else audit, axes)
     spec = spec.with_settings(settings)
     select_axes(spec, axes)
-    _check_numbers(threads=threads, limit=limit, budget=budget)
     dataset = open_dataset(data) if isinstance(data, str | Path) else data
     sampled = dataset.sample(limit, seed=seed) if dataset is not None else None
     common = {
@@ -106,6 +109,7 @@ def audit(
         "input": input and "x".join(map(str, input)),
         "limit": limit,
         "device": device,
+        "threads": threads,
     }
     with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
         job = AuditJob(
@@ -124,10 +128,30 @@ def audit(
     return card
 
 
-def _check_numbers(**numbers: float | None) -> None:
-    for name, value in numbers.items():
-        if value is not None and value <= 0:
-            raise InputError(f"--{name} must be above 0, not {value}")
+def _check_numbers(*, seed: int, budget: float | None, **counts: int | None) -> None:
+    for name, value in counts.items():
+        if value is not None and (type(value) is not int or value < 1):
+            raise InputError(f"--{name} must be a whole number above 0, not {value!r}")
+    if type(seed) is not int or not 0 <= seed < _SEEDS:
+        raise InputError(f"--seed must be a whole number from 0 to {_SEEDS - 1}, not {seed!r}")
+    if budget is not None and not (isinstance(budget, int | float) and 0 < budget <= _LONGEST_S):
+        raise InputError(f"--budget must be a time above 0 and at most a year, not {budget!r} seconds")
+
+
+def _check_types(subject: object, data: object, audit: object, shape: object) -> None:
+    """Name an argument of the wrong kind before it surprises somebody deeper down."""
+    is_module = callable(getattr(subject, "forward", None)) and callable(getattr(subject, "state_dict", None))
+    if isinstance(subject, type) or not (isinstance(subject, str | Path) or is_module):
+        raise InputError(f"subject must be a path, a name such as timm:resnet50 or an nn.Module, not {subject!r:.80}")
+    if not (data is None or isinstance(data, str | Path | Dataset)):
+        raise InputError(
+            f"data must be a path, 'digits' or a Dataset, not {type(data).__name__}; arrays become one with"
+            " efficiency360.dataset.from_arrays(images, labels)"
+        )
+    if not isinstance(audit, str | Path | AuditSpec):
+        raise InputError(f"audit must be a name, a path or an AuditSpec, not {type(audit).__name__}")
+    if shape is not None:
+        parse_input("x".join(map(str, shape)) if isinstance(shape, tuple | list) else str(shape))
 
 
 def _module_request(module: Any, options: SubjectOptions) -> SubjectRequest:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from efficiency360.engine.job import AuditJob
 
 
+_UNTRAINED = frozenset({"subject.random_weights", "subject.factory_weights"})
+
+
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
     """The spec with axes that `--axes` adds, and the ids to run; what is left out stays in the spec as not measured.
 
@@ -39,6 +42,8 @@ def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpe
         make_axis(axis_id, axis.settings)
     if wanted is None:
         return spec, frozenset(spec.axes)
+    if not wanted:
+        raise InputError("--axes names no axis; give some, such as --axes cost,accuracy")
     for axis_id in wanted:
         if axis_id not in axis_ids():
             raise InputError(f"--axes: no axis '{axis_id}'{suggest(axis_id, axis_ids())}")
@@ -55,7 +60,7 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
     _check_writable(job.out)
     deadline = None if job.budget_s is None else time.monotonic() + job.budget_s
     log = job.out / "run.log"
-    _begin_log(log, job)
+    _begin(log, job)
     executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
     try:
         context = _prepare(job, executor)
@@ -75,8 +80,12 @@ def _check_writable(out: Path) -> None:
     probe.unlink()
 
 
-def _begin_log(log: Path, job: AuditJob) -> None:
-    """Start the log anew, or go on with it; what the worker prints is appended."""
+def _begin(log: Path, job: AuditJob) -> None:
+    """Start the log anew, or go on with it, and leave no verdict of an earlier audit beside it."""
+    for stale in (job.out / "scorecard.json", job.out / "report.html"):
+        stale.unlink(missing_ok=True)
+    for stale in () if job.resume else (job.out / "evidence").glob("*.npz"):
+        stale.unlink()
     with log.open("a" if job.resume else "w", encoding="utf-8") as file:
         file.write(f"{job.command}\n{json.dumps(versions())}\n")
 
@@ -138,7 +147,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         id=axis.id,
         version=axis.version,
         status="measured",
-        seconds=round(stored.seconds, 3),
+        seconds=None if stored.seconds is None else round(stored.seconds, 3),
         settings=settings,
         measurements=findings.measurements,
         series=findings.series,
@@ -164,7 +173,7 @@ def _label_caveat(context: Context, axis: Axis) -> tuple[Caveat, ...]:
     """Random weights make every labelled number meaningless, so the caveat stands beside each."""
     if Need.LABELS not in axis.needs:
         return ()
-    return tuple(caveat for caveat in context.info.record.caveats if caveat.id == "subject.random_weights")
+    return tuple(caveat for caveat in context.info.record.caveats if caveat.id in _UNTRAINED)
 
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from efficiency360.errors import AxisError, E360Error
+from efficiency360.errors import AxisError, E360Error, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
     from torch import nn
@@ -48,13 +50,20 @@ class InProcess:
         """Copy the module and find out its shapes."""
         from efficiency360.engine.observer import Observer  # noqa: PLC0415 - imports torch
 
-        self._observer = Observer(request, self._module)
+        try:
+            with _left_alone():
+                self._observer = Observer(request, self._module)
+        except E360Error:
+            raise
+        except Exception as error:
+            raise InputError(f"the module cannot be audited ({type(error).__name__}: {error})") from error
         return self._observer.info
 
     def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
         """Observe one axis here; whatever the module raises fails that axis only."""
         try:
-            return join_pieces(self._observer.observe(axis_id, settings, data, progress))
+            with _left_alone():
+                return join_pieces(self._observer.observe(axis_id, settings, data, progress))
         except E360Error as error:
             raise AxisError(str(error)) from error
         except Exception as error:
@@ -62,6 +71,21 @@ class InProcess:
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+@contextlib.contextmanager
+def _left_alone() -> Iterator[None]:
+    """Give the caller's process back its random generators and threads as they were."""
+    import torch  # noqa: PLC0415 - the caller has it, or there would be no module
+
+    python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_num_threads(threads)
 
 
 def join_pieces(pieces: Iterable[Evidence]) -> dict[str, NDArray[np.generic]]:

@@ -65,12 +65,18 @@ def observe_once(context: Context, axis: Axis, settings: dict[str, Any]) -> Stor
 
 def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
     key = _evidence_key(context, axis, settings)
-    if context.job.resume and context.job.module is None and (found := context.store.find(axis.id, key)):
+    if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, key)):
         return found
     data = context.job.data if axis.needs & {Need.DATA, Need.LABELS} else None
     started = time.monotonic()
     evidence = context.executor.observe(axis.id, settings, data, context.job.reporter.progress)
     return context.store.save(axis.id, key, evidence, time.monotonic() - started)
+
+
+def _repeatable(context: Context) -> bool:
+    """Whether the request tells all about the weights: a factory may load others, a module in memory may change."""
+    request = context.job.request
+    return context.job.module is None and (request.file is not None or request.factory_fingerprint is None)
 
 
 def _evidence_key(context: Context, axis: Axis, settings: Mapping[str, Any]) -> str:

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from efficiency360.axes import Evidence
 
-_KEY, _SECONDS = "__key__", "__seconds__"
+_KEY = "__key__"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An axis's evidence, how long it took to observe, and the file that holds it."""
+    """An axis's evidence, the seconds it took to observe (None where it was on disk), and the file that holds it."""
 
     evidence: Evidence
-    seconds: float
+    seconds: float | None
     artifact: Artifact
 
 
@@ -44,7 +44,7 @@ class EvidenceStore:
             InputError: the folder cannot be written.
         """
         buffer = io.BytesIO()
-        arrays: dict[str, NDArray[np.generic]] = {**evidence, _KEY: np.array(key), _SECONDS: np.array(seconds)}
+        arrays: dict[str, NDArray[np.generic]] = {**evidence, _KEY: np.array(key)}
         np.savez(buffer, allow_pickle=False, **arrays)
         data = buffer.getvalue()
         write_atomic(self._path(axis_id), data)
@@ -55,10 +55,10 @@ class EvidenceStore:
         try:
             data = self._path(axis_id).read_bytes()
             arrays = load_arrays(io.BytesIO(data))
-            saved_key, seconds = str(arrays.pop(_KEY)), float(arrays.pop(_SECONDS))
+            saved_key = str(arrays.pop(_KEY))
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Stored(arrays, seconds, self._artifact(axis_id, data)) if saved_key == key and seconds >= 0 else None
+        return Stored(arrays, None, self._artifact(axis_id, data)) if saved_key == key else None
 
     def _path(self, axis_id: str) -> Path:
         return self.folder / f"{axis_id}.npz"

@@ -29,6 +29,11 @@ def softmax(logits: NDArray[np.float64], temperature: float = 1.0) -> NDArray[np
     return probabilities
 
 
+def are_probabilities(outputs: NDArray[np.float64]) -> bool:
+    """Whether every row of outputs (N, K) is a distribution already: no entry below 0, sums of 1 within 0.001."""
+    return bool(len(outputs) and outputs.min() >= 0 and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
 def bin_numbers(confidence: NDArray[np.float64], bins: int, binning: Binning) -> NDArray[np.int64]:
     """The bin (N,) of each confidence, 0 to bins - 1.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import math
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,12 @@ def _last_matrix(module: nn.Module) -> str | None:
     return f"{linear[-1]}.weight" if linear else None
 
 
+def _first_filter(module: nn.Module) -> str | None:
+    """The first convolution's weight: a network's stem, by convention of order."""
+    first = next((name for name, layer in module.named_modules() if isinstance(layer, nn.Conv2d)), None)
+    return None if first is None else f"{first}.weight".lstrip(".")
+
+
 def _zoo(name: str, _wishes: Wishes) -> Architecture:
     return Architecture(zoo.create(name), {})
 
@@ -155,7 +162,7 @@ def _factory(arch: str, wishes: Wishes) -> Architecture:
         raise InputError(f"{arch} raised {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise InputError(f"{arch} returned {type(module).__name__}, not a torch.nn.Module")
-    return Architecture(module, {}, head=_last_matrix(module))
+    return Architecture(module, {}, head=_last_matrix(module), stem=_first_filter(module))
 
 
 def _import_function(path: Path, function: str) -> Callable[..., Any]:
@@ -163,6 +170,7 @@ def _import_function(path: Path, function: str) -> Callable[..., Any]:
     if spec is None or spec.loader is None:
         raise InputError(f"{path} cannot be imported as Python")
     module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))  # so that it can import what lies beside it, as when it is run
     try:
         spec.loader.exec_module(module)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from efficiency360.subject.architectures import Architecture, Wishes, build
 from efficiency360.subject.checkpoint import fit, read_weights, shape_of
 from efficiency360.subject.info import SubjectInfo
 from efficiency360.subject.sniff import FileKind
-from efficiency360.subject.subject import Subject, select_logits
+from efficiency360.subject.subject import Subject, select_logits, weights_dtype
 
 if TYPE_CHECKING:
     from efficiency360.subject.manifest import PreprocessTable
@@ -35,6 +36,12 @@ _RANDOM = Caveat(
     id="subject.random_weights",
     severity="critical",
     text="The weights are random: only axes that need no labels, such as cost, mean anything.",
+)
+_FACTORY_WEIGHTS = Caveat(
+    id="subject.factory_weights",
+    severity="warning",
+    text="No weights file was given: the weights are what the factory's code made. If it did not load trained ones,"
+    " only axes that need no labels, such as cost, mean anything.",
 )
 _IN_MEMORY = Caveat(
     id="subject.in_process",
@@ -58,7 +65,9 @@ def load_subject(request: SubjectRequest, module: nn.Module | None = None) -> tu
     loaded = _in_memory(module) if module is not None else _from_request(request)
     preprocess, caveats = _preprocess(request, loaded)
     device = _device(request.device)
-    network = loaded.architecture.module.to(device).eval().requires_grad_(requires_grad=False)
+    network = loaded.architecture.module.to(device).eval()
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
     num_classes = _probe(network, preprocess, request.manifest.model.output, device)
     file_bytes = Path(request.file).stat().st_size if request.file else None
     subject = Subject(
@@ -97,22 +106,35 @@ def _portable(arch: str | None) -> str | None:
 
 
 def _in_memory(module: nn.Module) -> _Loaded:
-    return _Loaded(Architecture(copy.deepcopy(module), {}), (_IN_MEMORY,))
+    try:
+        return _Loaded(Architecture(copy.deepcopy(module), {}), (_IN_MEMORY,))
+    except Exception as error:
+        raise InputError(
+            f"the module cannot be copied ({type(error).__name__}: {error}); audit its weights file"
+        ) from error
 
 
 def _from_request(request: SubjectRequest) -> _Loaded:
     assert request.arch is not None  # noqa: S101 - the parent refuses files without one
     declared = _declared(request)
     if request.file is None:
-        return _Loaded(build(request.arch, declared, seed=request.seed), (_RANDOM,))
+        built = build(request.arch, declared, seed=request.seed)
+        return _Loaded(built, (_RANDOM if request.factory_fingerprint is None else _FACTORY_WEIGHTS,))
     path = Path(request.file)
     weights = read_weights(path, FileKind(request.kind), request.globals_)
     architecture = _resized(build(request.arch, Wishes(size=declared.size), seed=request.seed), weights, request)
     expected = architecture.module.state_dict()
     fitted = fit(weights, expected, remap=request.remap, key=request.key, file=path.name, arch=request.arch)
-    architecture.module.load_state_dict(fitted.tensors, strict=True)
-    notes = tuple(Caveat(id="subject.weights", severity="info", text=f"Weights: {note}.") for note in fitted.notes)
-    return _Loaded(architecture, notes)
+    state = OrderedDict(fitted.tensors)
+    state._metadata = expected._metadata  # type: ignore[attr-defined] # noqa: SLF001 - names are now as of this version
+    architecture.module.load_state_dict(state, strict=True)
+    return _Loaded(architecture, tuple(map(_weights_caveat, fitted.notes)))
+
+
+def _weights_caveat(note: str) -> Caveat:
+    if "NaN or infinite" in note:
+        return Caveat(id="subject.broken_weights", severity="critical", text=f"Weights: {note}.")
+    return Caveat(id="subject.weights", severity="info", text=f"Weights: {note}.")
 
 
 def _declared(request: SubjectRequest) -> Wishes:
@@ -160,7 +182,11 @@ def _preprocess(request: SubjectRequest, loaded: _Loaded) -> tuple[Preprocess, t
         first = error.errors()[0]
         raise InputError(f"preprocess.{'.'.join(map(str, first['loc'][:1]))}: {first['msg']}") from error
     _check_channels(preprocess)
-    return preprocess, tuple(_doubts(preprocess, known, declared=bool(known) or table != type(table)()))
+    return preprocess, tuple(
+        _doubts(
+            preprocess, known, declared=bool(known) or {"mean", "std", "resize"} & _from_table(table).keys() != set()
+        )
+    )
 
 
 def _channels_of(module: nn.Module) -> int:
@@ -236,14 +262,13 @@ def _device_name(device: torch.device) -> str:
 
 def _probe(module: nn.Module, preprocess: Preprocess, output: int | str | None, device: torch.device) -> int:
     """The number of classes, from one forward pass over two grey images."""
-    images = torch.full((2, preprocess.channels, *preprocess.size), 0.5, device=device)
+    images = torch.full((2, preprocess.channels, *preprocess.size), 0.5, device=device, dtype=weights_dtype(module))
     try:
         with torch.inference_mode():
             answer = module(images)
     except Exception as error:
         shape = "x".join(map(str, images.shape[1:]))
         line = (str(error).splitlines() or [""])[0]
-        raise InputError(
-            f"the model does not run on a {shape} input ({type(error).__name__}: {line}); give --input"
-        ) from error
+        hint = "" if "argument" in line else "; is that the right size (--input)?"
+        raise InputError(f"the model does not run on a {shape} input ({type(error).__name__}: {line}){hint}") from error
     return int(select_logits(answer, output, len(images)).shape[1])

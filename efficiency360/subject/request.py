@@ -121,6 +121,8 @@ def _weights_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequ
         raise InputError(f"{path}: {why}")
     beside = options.manifest or find_manifest(path)
     manifest = load_manifest(beside) if beside else Manifest()
+    if manifest.model.file not in (None, path.name):
+        raise InputError(f"{beside} is about {manifest.model.file}, not {path.name}; give its own manifest")
     arch = options.arch or _manifest_arch(manifest, beside)
     if arch is None:
         raise InputError(
@@ -145,8 +147,9 @@ def _weights_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequ
 def _manifest_arch(manifest: Manifest, beside: Path | None) -> str | None:
     arch = manifest.model.arch
     if arch and _is_factory(arch):
+        where = (beside.parent if beside else Path()) / arch
         raise InputError(
-            f"{beside}: arch '{arch}' is code that would run; if you trust it, name it yourself with --arch {arch}"
+            f"{beside}: arch '{arch}' is code that would run; if you trust it, name it with --arch {where}"
         )
     return arch
 

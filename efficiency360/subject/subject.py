@@ -47,11 +47,11 @@ class Subject:
         return tensor.float().div_(255) if tensor.dtype == torch.uint8 else tensor.float()
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) in [0, 1] -> what the module takes."""
+        """Images (N, C, H, W) in [0, 1] -> what the module takes, in the type of its weights."""
         mean, std = (
             images.new_tensor(values).view(1, -1, 1, 1) for values in (self.preprocess.mean, self.preprocess.std)
         )
-        return (images - mean) / std
+        return ((images - mean) / std).to(weights_dtype(self.module))
 
     def logits(self, images: Tensor) -> Tensor:
         """(N, C, H, W) float in [0, 1] -> (N, K) logits; the normalisation is inside.
@@ -60,6 +60,11 @@ class Subject:
             InputError: the module returns something else than one row of logits an image.
         """
         return select_logits(self.module(self.normalised(images)), self.output, len(images))
+
+
+def weights_dtype(module: nn.Module) -> torch.dtype:
+    """The type of a module's first floating-point weight, which its input has to match; float32 without weights."""
+    return next((weight.dtype for weight in module.parameters() if weight.is_floating_point()), torch.float32)
 
 
 def select_logits(answer: Any, output: int | str | None, n: int) -> Tensor:
