@@ -68,8 +68,9 @@ class TestShipped:
         for entry in (*spec.scores, *spec.rules):
             assert entry.measurement.split(".")[0] in spec.axes
 
-    def test_it_is_named_by_its_place_in_the_repository(self, spec: AuditSpec, root: Path) -> None:
-        assert (root / spec.file).is_file()
+    def test_it_is_recorded_by_the_name_that_loads_it_again(self, name):
+        assert load_audit(name).file == name
+        assert load_audit(load_audit(name).file) == load_audit(name)
 
 
 class TestUnknownKeys:
