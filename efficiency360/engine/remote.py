@@ -200,7 +200,6 @@ def _environment(folder: str, threads: int) -> dict[str, str]:
         "PYTHONUSERBASE": site.getuserbase(),
         "TMPDIR": folder,
         "OMP_NUM_THREADS": count,
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while they wait take the cores from decoding
         "MKL_NUM_THREADS": count,
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
