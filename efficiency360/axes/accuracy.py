@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Need
+from efficiency360.axes.base import Axis, Need
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
 from efficiency360.statistics.calibration import are_probabilities, softmax
@@ -30,7 +30,7 @@ _WORST_ERRORS = 12
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Accuracy:
+class Accuracy(Axis):
     """Top-1, top-5, balanced and per-class accuracy with intervals, on the images as the preprocessing makes them.
 
     Top-k counts an image as right when fewer than k classes score above its label, or equal with a lower index (as a
@@ -42,7 +42,6 @@ class Accuracy:
     id: ClassVar[str] = "accuracy"
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
-    uses: ClassVar[tuple[str, ...]] = ()
 
     batch_size: Annotated[int, Field(ge=1)] = 32
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.01

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
@@ -38,29 +38,58 @@ class Need(StrEnum):
     MEMBERS = "members"
 
 
+def _nowhere() -> None:
+    """Leave no mark."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """How to observe: seed, threads, and where to report progress."""
+    """How to observe: seed, threads, where to report progress, and further data sets by the name the axis gave them.
+
+    `mark()` has the auditing process note its own clock and the state of the machine; it returns when that process is
+    asleep again, so what is timed between two marks is undisturbed. See `engine.host` for what is noted.
+    """
 
     seed: int
     threads: int
     progress: Progress
+    mark: Callable[[], None] = _nowhere
+    sources: Mapping[str, ImageStream] = field(default_factory=dict)
 
 
 @runtime_checkable
 class Axis(Protocol):
-    """A frozen dataclass; its fields are its keys in the audit file.
+    """A frozen dataclass that names this as its base; its fields are its keys in the audit file.
 
     `version` changes when the meaning of a number changes. `observe` runs in the worker, imports torch inside, and
     yields evidence in pieces: pieces of one name are joined along their first axis, so memory need not grow with data.
-    `uses` names axes whose evidence `measure` gets too, as `AXIS.NAME`: what several axes need is observed once.
     `measure` runs in the parent, is pure, and raises `AxisError` where the evidence cannot be trusted.
+
+    What an axis asks for: `needs`, without which it is skipped; `wants`, which it gets where it is there. `uses` names
+    axes whose evidence `measure` gets too, as `AXIS.NAME`, so that what several axes need is observed once; it fails
+    where they fail, but those in `may_use` are only left out. `timed` says that its numbers belong to this machine and
+    that nothing may disturb it. `fresh_starts` is how many new processes are started for it, one after the other, by
+    the auditor's clock (evidence `start_s`, seconds from start to first answer); it observes in the last of them.
+    `data_sets` names further data sets by path.
     """
 
     id: ClassVar[str]
     version: ClassVar[int]
     needs: ClassVar[frozenset[Need]]
-    uses: ClassVar[tuple[str, ...]]
+    wants: ClassVar[frozenset[Need]] = frozenset()
+    uses: ClassVar[tuple[str, ...]] = ()
+    may_use: ClassVar[tuple[str, ...]] = ()
+    timed: ClassVar[bool] = False
+
+    @property
+    def fresh_starts(self) -> int:
+        """How many new processes to start before observing; 0: the one that is there will do."""
+        return 0
+
+    @property
+    def data_sets(self) -> Mapping[str, str]:
+        """Name -> path of further data sets, which `observe` finds in `run.sources`."""
+        return {}
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Need
+from efficiency360.axes.base import Axis, Need
 from efficiency360.records import Caveat, Findings, Measurement, Series
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _ELEMENTWISE = 0.1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Cost:
+class Cost(Axis):
     """Parameters, MACs, FLOPs, activations and bytes for one image at the subject's input size.
 
     `cost.macs` follows fvcore: one multiply-add of a convolution, matrix product or attention is 1; normalisation,
@@ -37,7 +37,6 @@ class Cost:
     id: ClassVar[str] = "cost"
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
-    uses: ClassVar[tuple[str, ...]] = ()
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
         """Yield the counts, each as an array of one, and the operators as names with calls and MACs."""

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Need
+from efficiency360.axes.base import Axis, Need
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Interval, Measurement, Param, Series
 from efficiency360.statistics import calibration
@@ -29,7 +29,7 @@ _POINTS = 101
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Uncertainty:
+class Uncertainty(Axis):
     """Calibration (ECE, Brier, log loss), selective prediction (AURC), and out-of-distribution detection (AUROC).
 
     Confidence is the largest softmax probability. `uncertainty.ece` is given for bins of equal mass and of equal width;

@@ -30,18 +30,23 @@ class Live:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
+        self._progress = self._bar(still=False)
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+
+    def _bar(self, *, still: bool) -> Progress:
+        """A bar that moves by itself, or one that is drawn only when told of progress."""
+        return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             _Count(),
             TimeElapsedColumn(),
-            console=console,
+            console=self._console,
             transient=True,
-            disable=not console.is_terminal,
+            auto_refresh=not still,
+            disable=not self._console.is_terminal,
         )
-        self._task: TaskID | None = None
-        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -54,16 +59,17 @@ class Live:
 
     def stage(self, text: str) -> None:
         """A stage such as loading begins."""
-        self._begin(plain(text))
+        self._begin(plain(text), still=False)
 
-    def axis(self, axis_id: str) -> None:
-        """An axis begins."""
-        self._begin(f"Measuring {axis_id}")
+    def axis(self, axis_id: str, *, still: bool = False) -> None:
+        """An axis begins; while something is timed nothing moves here, so that nothing is disturbed."""
+        self._begin(f"Measuring {axis_id}", still=still)
 
     def progress(self, done: int, total: int) -> None:
         """The axis is this far."""
         if self._task is not None:
             self._progress.update(self._task, completed=done, total=total)
+            self._progress.refresh()
 
     def finished(self, record: AxisRecord) -> None:
         """The axis has ended."""
@@ -71,10 +77,11 @@ class Live:
         reason = f": {plain(record.reason)}" if record.reason else ""
         self._console.print(f"  {record.id} {record.status} ({took:.1f} s){reason}", markup=False, highlight=False)
 
-    def _begin(self, text: str) -> None:
+    def _begin(self, text: str, *, still: bool) -> None:
         self._began = time.monotonic()
-        if self._task is not None:
-            self._progress.remove_task(self._task)
+        self._progress.stop()
+        self._progress = self._bar(still=still)
         self._task = self._progress.add_task(text, total=None)
+        self._progress.start()
         if not self._console.is_terminal:
             self._console.print(f"{text} ...", markup=False, highlight=False)

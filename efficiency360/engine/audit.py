@@ -12,7 +12,7 @@ from efficiency360.axes import Need, axis_ids, axis_type, make_axis
 from efficiency360.dataset import resolve_labels
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
-from efficiency360.engine.observation import Context, observe_once, observe_used, prefixed
+from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed
 from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore
 from efficiency360.errors import AxisError, InputError
@@ -108,8 +108,8 @@ def _run_axis(context: Context, axis_id: str, selected: frozenset[str]) -> AxisR
         reason = "it is not part of this audit" if spec is None else "it was left out by --axes"
         return AxisRecord(id=axis_id, version=_version(axis_id), status="skipped", reason=reason)
     reporter = context.job.reporter
-    reporter.axis(axis_id)
     axis = make_axis(axis_id, spec.settings)
+    reporter.axis(axis_id, still=axis.timed)
     record = _measured(context, axis, spec.settings)
     reporter.finished(record)
     return record
@@ -135,7 +135,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         return ended("skipped", missing)
     try:
         stored = observe_once(context, axis, settings)
-        used = {other: observe_used(context, other) for other in axis.uses}
+        used = evidence_beside(context, axis)
         findings = axis.measure({**stored.evidence, **prefixed(used)}, context.labels)
     except AxisError as error:
         return ended("failed", str(error))

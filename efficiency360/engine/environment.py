@@ -30,12 +30,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def host_fingerprint() -> str:
+    """A hash over name, processor and memory: it identifies this machine without telling about it."""
+    return sha256_json([platform.node(), cpu_name(), os.cpu_count(), memory_bytes()])
+
+
 def describe(*, device: str, threads: int, seed: int, isolation: tuple[str, ...]) -> Environment:
-    """The environment record; `host` hashes name, processor and memory, so it identifies without telling."""
-    cpu = _cpu_name()
+    """The environment record."""
     return Environment(
-        host=sha256_json([platform.node(), cpu, os.cpu_count(), _memory_bytes()]),
-        cpu=cpu,
+        host=host_fingerprint(),
+        cpu=cpu_name(),
         device=device,
         threads=threads,
         platform=f"{platform.system()} {platform.machine()}",
@@ -46,7 +50,8 @@ def describe(*, device: str, threads: int, seed: int, isolation: tuple[str, ...]
     )
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -55,7 +60,8 @@ def _cpu_name() -> str:
     return next(names, platform.processor() or platform.machine())
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
+    """Bytes of main memory; 0 where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from efficiency360.engine.host import Host, Marks
 from efficiency360.errors import AxisError, E360Error, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
     from torch import nn
 
-    from efficiency360.axes import Evidence, Progress
-    from efficiency360.dataset import Dataset
+    from efficiency360.axes import Evidence
+    from efficiency360.engine.job import Observation
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
 
@@ -31,7 +33,10 @@ class Executor(Protocol):
     def load(self, request: SubjectRequest) -> SubjectInfo:
         """Load the subject; raises InputError where it cannot be."""
 
-    def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
+    def start_anew(self) -> float | None:
+        """Load the subject in a new process; seconds from its start to the first answer, None where there is none."""
+
+    def observe(self, asked: Observation) -> Evidence:
         """Observe one axis; raises AxisError where that fails."""
 
     def close(self) -> None:
@@ -59,11 +64,17 @@ class InProcess:
             raise InputError(f"the module cannot be audited ({type(error).__name__}: {error})") from error
         return self._observer.info
 
-    def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
+    def start_anew(self) -> float | None:
+        """There is no process to start."""
+        return None
+
+    def observe(self, asked: Observation) -> Evidence:
         """Observe one axis here; whatever the module raises fails that axis only."""
+        marks = Marks(Host(), os.getpid())
         try:
             with _left_alone():
-                return join_pieces(self._observer.observe(axis_id, settings, data, progress))
+                pieces = join_pieces(self._observer.observe(asked, asked.data_sets, marks.note))
+                return {**pieces, **marks.evidence()}
         except E360Error as error:
             raise AxisError(str(error)) from error
         except Exception as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch import nn
@@ -22,8 +23,8 @@ class Reporter(Protocol):
     def stage(self, text: str) -> None:
         """A stage such as loading begins."""
 
-    def axis(self, axis_id: str) -> None:
-        """An axis begins."""
+    def axis(self, axis_id: str, *, still: bool = False) -> None:
+        """An axis begins; `still` asks to rest between reports of progress, because something is being timed."""
 
     def progress(self, done: int, total: int) -> None:
         """The axis is this far."""
@@ -38,7 +39,7 @@ class Quiet:
     def stage(self, text: str) -> None:
         """Say nothing."""
 
-    def axis(self, axis_id: str) -> None:
+    def axis(self, axis_id: str, *, still: bool = False) -> None:
         """Say nothing."""
 
     def progress(self, done: int, total: int) -> None:
@@ -49,14 +50,28 @@ class Quiet:
 
 
 @dataclass(frozen=True)
+class Observation:
+    """One axis to be observed: its id and settings, the data sets by name (`data` is the audit's own)."""
+
+    axis_id: str
+    settings: Mapping[str, Any]
+    data_sets: Mapping[str, Dataset] = field(default_factory=dict)
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+
+
+@dataclass(frozen=True)
 class AuditJob:
-    """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run."""
+    """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run.
+
+    `more_data` holds the further data sets that axes ask for, by axis and name.
+    """
 
     request: SubjectRequest
     data: Dataset | None
     spec: AuditSpec
     out: Path
     command: str
+    more_data: Mapping[str, Mapping[str, Dataset]] = field(default_factory=dict)
     module: nn.Module | None = None
     resume: bool = False
     budget_s: float | None = None

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from efficiency360.axes import Need, make_axis
-from efficiency360.engine.environment import versions
+from efficiency360.engine.environment import host_fingerprint, versions
+from efficiency360.engine.job import Observation
 from efficiency360.errors import AxisError
 from efficiency360.files import sha256_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from efficiency360.axes import Axis, Labels
+    from efficiency360.dataset import Dataset
     from efficiency360.engine.executors import Executor
     from efficiency360.engine.job import AuditJob
     from efficiency360.engine.store import EvidenceStore, Stored
@@ -45,6 +49,19 @@ def observe_used(context: Context, axis_id: str) -> Stored:
     return observe_once(context, make_axis(axis_id, settings), settings)
 
 
+def evidence_beside(context: Context, axis: Axis) -> dict[str, Stored]:
+    """The evidence of the axes that this one builds on, and of those that it may use as far as it is there.
+
+    Raises:
+        AxisError: one that it cannot do without has none.
+    """
+    used = {other: observe_used(context, other) for other in axis.uses}
+    for other in axis.may_use:
+        with contextlib.suppress(AxisError):
+            used[other] = observe_used(context, other)
+    return used
+
+
 def prefixed(used: Mapping[str, Stored]) -> dict[str, NDArray[np.generic]]:
     """The evidence of several axes in one table, as `AXIS.NAME`."""
     return {f"{axis_id}.{name}": array for axis_id, stored in used.items() for name, array in stored.evidence.items()}
@@ -67,10 +84,30 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
     key = _evidence_key(context, axis, settings)
     if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, key)):
         return found
-    data = context.job.data if axis.needs & {Need.DATA, Need.LABELS} else None
     started = time.monotonic()
-    evidence = context.executor.observe(axis.id, settings, data, context.job.reporter.progress)
+    starts = _start_anew(context, axis)
+    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress)
+    evidence = {**context.executor.observe(asked), **starts}
     return context.store.save(axis.id, key, evidence, time.monotonic() - started)
+
+
+def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
+    """Start as many new processes as the axis asks for, and note how long each took to its first answer."""
+    n = axis.fresh_starts
+    seconds = []
+    for done in range(n):
+        context.job.reporter.progress(done, n)
+        seconds.append(context.executor.start_anew())
+    return {"start_s": np.array([took for took in seconds if took is not None])} if n else {}
+
+
+def _data_sets(context: Context, axis: Axis) -> dict[str, Dataset]:
+    seen = {"data": context.job.data} if context.job.data is not None and _sees_data(axis) else {}
+    return {**seen, **context.job.more_data.get(axis.id, {})}
+
+
+def _sees_data(axis: Axis) -> bool:
+    return bool((axis.needs | axis.wants) & {Need.DATA, Need.LABELS})
 
 
 def _repeatable(context: Context) -> bool:
@@ -82,6 +119,7 @@ def _repeatable(context: Context) -> bool:
 def _evidence_key(context: Context, axis: Axis, settings: Mapping[str, Any]) -> str:
     """Everything that this evidence depends on."""
     request, info = context.job.request, context.info
+    more = context.job.more_data.get(axis.id, {})
     return sha256_json(
         {
             "axis": [axis.id, axis.version, dict(settings)],
@@ -89,7 +127,9 @@ def _evidence_key(context: Context, axis: Axis, settings: Mapping[str, Any]) -> 
             "loading": [request.remap, request.key, request.seed, info.record.preprocess],
             "output": request.manifest.model.output,
             "data": context.dataset.fingerprint if context.dataset else None,
+            "more_data": {name: data.record(data.image_hashes()).fingerprint for name, data in more.items()},
             "device": [info.device, request.threads],
+            "host": host_fingerprint() if axis.timed else None,
             "versions": versions(),
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,12 +13,13 @@ from efficiency360.dataset.stream import ImageStream
 from efficiency360.subject.load import load_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import nn
 
-    from efficiency360.axes import Evidence, Progress
+    from efficiency360.axes import Evidence
     from efficiency360.dataset import ImageSource
+    from efficiency360.engine.job import Observation
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
 
@@ -34,13 +35,13 @@ class Observer:
     info: SubjectInfo
 
     def observe(
-        self, axis_id: str, settings: Mapping[str, Any], source: ImageSource | None, progress: Progress
+        self, asked: Observation, sources: Mapping[str, ImageSource], mark: Callable[[], None]
     ) -> Iterator[Evidence]:
-        """Yield an axis's evidence in pieces, from freshly seeded generators."""
+        """Yield an axis's evidence in pieces, from freshly seeded generators; `mark` as in `Run`."""
         seed, threads = self._request.seed, self._request.threads
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002 - the model's own code may use the global generator
         torch.manual_seed(seed)
-        data = None if source is None else ImageStream(source, self.info.preprocess, threads)
-        run = Run(seed=seed, threads=threads, progress=progress)
-        yield from make_axis(axis_id, settings).observe(self._subject, data, run)
+        streams = {name: ImageStream(source, self.info.preprocess, threads) for name, source in sources.items()}
+        run = Run(seed, threads, asked.progress, mark, streams)
+        yield from make_axis(asked.axis_id, asked.settings).observe(self._subject, streams.get("data"), run)

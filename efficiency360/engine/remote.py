@@ -11,22 +11,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
 
 from efficiency360.engine.executors import join_pieces
+from efficiency360.engine.host import Host, Marks
 from efficiency360.engine.wire import Message, WireError, receive, send
 from efficiency360.errors import AxisError, E360Error, InputError, UndecidedError
 from efficiency360.subject.info import SubjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from efficiency360.axes import Evidence, Progress
+    from efficiency360.axes import Evidence
     from efficiency360.dataset import Dataset
+    from efficiency360.engine.job import Observation
     from efficiency360.subject.request import SubjectRequest
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "VIRTUAL_ENV", "PYTHONPATH")
@@ -52,6 +53,7 @@ class Worker:
         self._deadline = deadline
         self._process: subprocess.Popen[bytes] | None = None
         self._request: SubjectRequest | None = None
+        self._host = Host()
 
     def load(self, request: SubjectRequest) -> SubjectInfo:
         """Start a process and load the subject there."""
@@ -77,11 +79,21 @@ class Worker:
         except ValidationError as error:
             raise UndecidedError(f"loading {request.name}: the worker's answer could not be understood") from error
 
-    def observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
+    def start_anew(self) -> float | None:
+        """Replace the process by a new one; seconds from its start to the answer that the subject is loaded.
+
+        That answer comes after a first forward pass (see `subject.load`). Files are in the page cache by then.
+        """
+        began = time.monotonic()
+        self.close()
+        self._reload_if_gone()
+        return time.monotonic() - began
+
+    def observe(self, asked: Observation) -> Evidence:
         """Observe one axis in the process; one that failed before is replaced by a fresh one."""
         try:
             self._reload_if_gone()
-            return self._observe(axis_id, settings, data, progress)
+            return self._observe(asked)
         except AxisError:
             self.close()
             raise
@@ -98,20 +110,25 @@ class Worker:
         except E360Error as error:
             raise AxisError(f"a fresh worker could not load the subject again: {error}") from error
 
-    def _observe(self, axis_id: str, settings: Mapping[str, Any], data: Dataset | None, progress: Progress) -> Evidence:
-        n = len(data) if data is not None else 0
-        self._send(Message("observe", {"axis": axis_id, "settings": dict(settings), "images": n}))
+    def _observe(self, asked: Observation) -> Evidence:
+        assert self._process is not None  # noqa: S101 - `_reload_if_gone` comes first
+        images = {name: len(data) for name, data in asked.data_sets.items()}
+        self._send(Message("observe", {"axis": asked.axis_id, "settings": dict(asked.settings), "images": images}))
         pieces: list[Evidence] = []
+        marks = Marks(self._host, self._process.pid)
         while (message := self._receive()).kind != "done":
-            if message.kind == "need" and data is not None:
-                self._send(_images(data, message))
+            if message.kind == "need":
+                self._send(_images(asked.data_sets[message.body["of"]], message))
+            elif message.kind == "mark":
+                marks.note()
+                self._send(Message("marked"))
             elif message.kind == "evidence":
                 pieces.append(message.arrays)
             elif message.kind == "progress":
-                progress(int(message.body["done"]), int(message.body["total"]))
+                asked.progress(int(message.body["done"]), int(message.body["total"]))
             else:
                 raise AxisError(_message(message, self._log))
-        return join_pieces(pieces)
+        return {**join_pieces(pieces), **marks.evidence()}
 
     def close(self) -> None:
         """Kill the process and everything it started."""

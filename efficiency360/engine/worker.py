@@ -15,6 +15,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING
 
+from efficiency360.engine.job import Observation
 from efficiency360.engine.wire import Message, WireError, receive, send
 from efficiency360.errors import AxisError, E360Error
 
@@ -61,10 +62,10 @@ class Link:
 
 
 class RemoteImages:
-    """The parent's data set, by position."""
+    """One of the parent's data sets, by position."""
 
-    def __init__(self, link: Link, n: int) -> None:
-        self._link, self._n = link, n
+    def __init__(self, link: Link, name: str, n: int) -> None:
+        self._link, self._name, self._n = link, name, n
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -72,7 +73,7 @@ class RemoteImages:
 
     def read(self, start: int, stop: int) -> list[bytes | NDArray[np.generic]]:
         """Ask the parent for images `start` to `stop`."""
-        self._link.send(Message("need", {"start": start, "stop": stop}))
+        self._link.send(Message("need", {"of": self._name, "start": start, "stop": stop}))
         answer = self._link.receive()
         if answer.body["arrays"]:
             return list(answer.arrays["images"])
@@ -115,13 +116,17 @@ def _load(link: Link, command: Message) -> Observer:
 
 
 def _observe(link: Link, command: Message, observer: Observer) -> None:
-    n = command.body["images"]
-    source = RemoteImages(link, n) if n else None
+    sources = {name: RemoteImages(link, name, n) for name, n in command.body["images"].items()}
 
     def progress(done: int, total: int) -> None:
         link.send(Message("progress", {"done": done, "total": total}))
 
-    for piece in observer.observe(command.body["axis"], command.body["settings"], source, progress):
+    def mark() -> None:
+        link.send(Message("mark"))
+        link.receive()
+
+    asked = Observation(command.body["axis"], command.body["settings"], progress=progress)
+    for piece in observer.observe(asked, sources, mark):
         link.send(Message("evidence", arrays=piece))
     link.send(Message("done"))
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from efficiency360.engine.job import Observation
 from efficiency360.engine.remote import Worker
 from efficiency360.errors import AxisError, UndecidedError
 from efficiency360.subject.request import SubjectOptions, request_subject
@@ -32,7 +33,7 @@ class Stray(nn.Module):
 class Garbage(Stray): raw = b"\\xff" * 64
 class Claim(Stray): raw = struct.pack("<I", 2**31)
 class Demand(Stray): raw = message(kind="need", body={}, arrays=[])
-class Beyond(Stray): raw = message(kind="need", body={"start": 0, "stop": 9999}, arrays=[])
+class Beyond(Stray): raw = message(kind="need", body={"of": "data", "start": 0, "stop": 9999}, arrays=[])
 class Progress(Stray): raw = message(kind="progress", body={"done": "x", "total": 1}, arrays=[])
 class Other(Stray): raw = message(kind="pass", body={}, arrays=[])
 class Gone(Stray):
@@ -60,7 +61,7 @@ def observe(tmp_path, two_tones):
         workers.append(worker)
         request = request_subject(f"{path}:{name}", SubjectOptions(input=(1, 8, 8)))
         worker.load(request)
-        return worker.observe("accuracy", {}, two_tones, lambda _done, _total: None)
+        return worker.observe(Observation("accuracy", {}, {"data": two_tones}))
 
     yield run
     for worker in workers:
@@ -79,8 +80,8 @@ def test_after_a_failed_axis_the_next_one_gets_a_fresh_worker(tmp_path, two_tone
     worker = Worker(tmp_path / "run.log")
     worker.load(request_subject(f"{tmp_path / 'stray.py'}:Gone", SubjectOptions(input=(1, 8, 8))))
     with pytest.raises(AxisError):
-        worker.observe("accuracy", {}, two_tones, lambda _done, _total: None)
-    evidence = worker.observe("cost", {}, None, lambda _done, _total: None)
+        worker.observe(Observation("accuracy", {}, {"data": two_tones}))
+    evidence = worker.observe(Observation("cost", {}))
     worker.close()
     assert np.array_equal(evidence["params"], [0])
 
