@@ -43,8 +43,9 @@ check: lint types test ## What CI runs.
 schema: $(VENV)/.installed ## Write the JSON Schema of scorecards anew.
 	$(BIN)/python -m efficiency360.schema > efficiency360/scorecard.schema.json
 
-gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards.
+gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
 	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done
+	$(BIN)/e360 gallery reports
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -30,6 +30,9 @@ FRAMEWORK_AXES = (
 )
 """The axes of the framework, in the order of the wheel. The overall score counts all of them, measured or not."""
 
+WHAT_IFS = frozenset({"resolution"})
+"""Axes of ours beside the framework: shown with their numbers, but neither on the wheel nor in the overall score."""
+
 Better = Literal["higher", "lower"]
 Outcome = Literal["pass", "fail", "inconclusive"]
 Severity = Literal["block", "warn", "info"]

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from efficiency360.records import Interval
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_MS_OF_A_SECOND = 1000
 _COUNTS = frozenset({"parameters", "elements", "MACs", "FLOPs", ""})
 
 
@@ -17,7 +18,20 @@ def quantity(value: float, unit: str) -> str:
         return f"{_percent(value)} %"
     if unit == "bytes":
         return f"{_scaled(value)}B"
-    return _scaled(value).strip() if unit in _COUNTS else f"{value:.3g} {unit}"
+    if unit in _COUNTS:
+        return _scaled(value).strip()
+    value, unit = _in_seconds(value, unit)
+    return f"{_three_digits(value)} {unit}"
+
+
+def _in_seconds(value: float, unit: str) -> tuple[float, str]:
+    """Milliseconds from a second on in seconds."""
+    return (value / _MS_OF_A_SECOND, "s") if unit == "ms" and value >= _MS_OF_A_SECOND else (value, unit)
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits, or all before the point; no power of ten for what people write out."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"  # noqa: PLR2004 - where three digits end
 
 
 def _percent(value: float) -> str:
@@ -42,4 +56,7 @@ def spread(interval: Interval | None, unit: str) -> str:
         return f"{_percent(interval.low)} to {_percent(interval.high)} %"
     if unit in _COUNTS or unit == "bytes":
         return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
-    return f"{interval.low:.3g} to {quantity(interval.high, unit)}"
+    if unit == "ms" and interval.low < _MS_OF_A_SECOND <= interval.high:
+        return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
+    low, _ = _in_seconds(interval.low, unit)
+    return f"{_three_digits(low)} to {quantity(interval.high, unit)}"

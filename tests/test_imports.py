@@ -18,17 +18,19 @@ sys.exit(f"imported {{heavy}}" if heavy else 0)
 
 @pytest.fixture(scope="module")
 def scorecard(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("card")
+    folder = tmp_path_factory.mktemp("gallery") / "card"
     command = [sys.executable, "-m", "efficiency360", "demo", "--out", str(folder), "--threads", "1"]
     subprocess.run(command, check=True, capture_output=True)
     return folder
 
 
 @pytest.mark.parametrize(
-    "command", ["--help", "audit --help", "list", "gate CARD", "report CARD", "gate CARD --audit quick"]
+    "command",
+    ["--help", "audit --help", "list", "gate CARD", "report CARD", "gate CARD --audit quick", "gallery GALLERY"],
 )
 def test_a_quick_command_imports_nothing_heavy(command, scorecard):
-    arguments = [str(scorecard) if word == "CARD" else word for word in command.split()]
+    places = {"CARD": str(scorecard), "GALLERY": str(scorecard.parent)}
+    arguments = [places.get(word, word) for word in command.split()]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(arguments=arguments)], capture_output=True, text=True, check=False
     )

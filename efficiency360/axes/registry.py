@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _OURS = {
     "cost": "efficiency360.axes.cost:Cost",
+    "speed": "efficiency360.axes.speed:Speed",
     "accuracy": "efficiency360.axes.accuracy:Accuracy",
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
+    "resolution": "efficiency360.axes.resolution:Resolution",
 }
 
 

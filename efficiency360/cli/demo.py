@@ -17,4 +17,4 @@ def command(
     """Audit the small model that comes with e360, on digits that its training never saw."""
     from efficiency360.cli.audit import run  # noqa: PLC0415 - keeps --help fast
 
-    return run("zoo:digits_transformer", out, data="digits", audit="release", threads=threads)
+    return run("zoo:digits_transformer", out, data="digits", audit="standard", threads=threads)

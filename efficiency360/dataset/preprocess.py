@@ -49,6 +49,13 @@ class Preprocess(Record):
             return self._from_uint8(encoded)
         return self._from_float(encoded.astype(np.float32))
 
+    def at(self, height: int, width: int) -> Preprocess:
+        """The same for another size: a short side keeps its ratio to the crop, any other resize takes the new size."""
+        resize: int | tuple[int, int] = (height, width)
+        if isinstance(self.resize, int) and height * self.size[1] == width * self.size[0]:
+            resize = round(self.resize * height / self.size[0])
+        return self.model_copy(update={"size": (height, width), "resize": resize})
+
     def _from_uint8(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         image = Image.fromarray(array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array)  # noqa: PLR2004
         return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from efficiency360.axes import make_axis
 from efficiency360.dataset import Dataset, open_dataset
 from efficiency360.engine.audit import run_audit, select_axes
 from efficiency360.engine.environment import default_threads
@@ -118,6 +119,7 @@ def audit(
             spec=spec,
             out=Path(out) if out else Path(scratch),
             command=_command(request.name if request.file is None else str(subject), given, settings, seed),
+            more_data=_more_data(spec, selected, seed),
             module=module,
             resume=resume,
             budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
@@ -126,6 +128,22 @@ def audit(
         card = run_audit(job, selected)
         write_atomic(job.out / "report.html", html.render(card).encode())
     return card
+
+
+def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str, dict[str, Dataset]]:
+    """The further data sets that the selected axes name, and those axes whose evidence these use."""
+    settings = {axis_id: spec.axes[axis_id].settings for axis_id in sorted(selected)}
+    for axis in [make_axis(axis_id, given) for axis_id, given in settings.items()]:
+        for other in (*axis.uses, *axis.may_use):
+            settings[other] = spec.axes[other].settings if other in spec.axes else {}
+    opened: dict[str, dict[str, Dataset]] = {}
+    for axis_id, given in settings.items():
+        for name, path in make_axis(axis_id, given).data_sets.items():
+            try:
+                opened.setdefault(axis_id, {})[name] = open_dataset(path).sample(None, seed=seed)
+            except (InputError, OSError) as error:
+                raise InputError(f"{axis_id}.{name}: {error}") from error
+    return opened
 
 
 def _check_numbers(*, seed: int, budget: float | None, **counts: int | None) -> None:

@@ -18,7 +18,7 @@ from efficiency360.engine.store import EvidenceStore
 from efficiency360.errors import AxisError, InputError
 from efficiency360.files import write_atomic
 from efficiency360.judge import judge
-from efficiency360.records import AxisRecord, Caveat, Scorecard
+from efficiency360.records import FRAMEWORK_AXES, AxisRecord, Caveat, Scorecard
 from efficiency360.spec import AuditSpec, AxisSpec, suggest
 
 if TYPE_CHECKING:
@@ -64,12 +64,17 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
     executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
     try:
         context = _prepare(job, executor)
-        records = tuple(_run_axis(context, axis_id, selected) for axis_id in axis_ids())
+        records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
     finally:
         executor.close()
     card = _scorecard(context, records)
     write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")
     return card
+
+
+def _listed(spec: AuditSpec) -> list[str]:
+    """The axes that the scorecard mentions: of those beside the framework only what this audit asks for."""
+    return [axis_id for axis_id in axis_ids() if axis_id in FRAMEWORK_AXES or axis_id in spec.axes]
 
 
 def _check_writable(out: Path) -> None:

@@ -34,8 +34,12 @@ def render(card: Scorecard) -> str:
 
     Everything in the scorecard is taken to be hostile: it is escaped, and its control characters are made visible.
     """
-    words = _words("en")
-    return _environment().get_template("report.html.j2").render(card=card, page=page(card, words), w=words)
+    return fill("report.html.j2", card=card, page=page(card, _words("en")))
+
+
+def fill(template: str, **content: object) -> str:
+    """A page from this folder's templates, with the prose of the language as `w`; `content` is taken to be hostile."""
+    return _environment().get_template(template).render(content, w=_words("en"))
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efficiency360.records import AxisRecord, Measurement, RuleResult, Scorecard
+from efficiency360.render.text import common
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,13 +47,15 @@ class Row:
 class Table:
     """Measurements of an axis. `name` is set where all share one name; then `keys` are the params that tell them apart.
 
-    `shown` come first, worst first where the table is long; `folded` are the rest.
+    `shown` come first, worst first where the table is long; `folded` are the rest. `common` are the params that all
+    measurements of the axis share, which are said above the tables.
     """
 
     name: str | None
     keys: tuple[str, ...]
     shown: tuple[Row, ...]
     folded: tuple[Row, ...]
+    common: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -138,13 +141,14 @@ def _tables(record: AxisRecord, rules: Mapping[Key, Sequence[RuleResult]]) -> It
     names: dict[str, list[Row]] = {}
     for measurement in record.measurements:
         names.setdefault(measurement.name, []).append(Row(measurement, tuple(rules.get(_key(measurement), ()))))
+    shared = frozenset(common(record.measurements))
     if few := [row for rows in names.values() if len(rows) <= _LONG for row in rows]:
-        yield Table(None, (), tuple(few), ())
+        yield Table(None, (), tuple(few), (), shared)
     for name, rows in names.items():
         if len(rows) > _LONG:
-            keys = sorted({key for row in rows for key in row.measurement.params})
+            keys = sorted({key for row in rows for key in row.measurement.params} - shared)
             ordered = tuple(sorted(rows, key=_badness))
-            yield Table(name, tuple(keys), ordered[:_SHOWN], ordered[_SHOWN:])
+            yield Table(name, tuple(keys), ordered[:_SHOWN], ordered[_SHOWN:], shared)
 
 
 def _badness(row: Row) -> tuple[float, float]:

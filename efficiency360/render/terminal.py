@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard, Verdict
+    from efficiency360.records import AxisRecord, Caveat, Measurement, Param, RuleResult, Scorecard, Verdict
 
 _OUTCOMES = {
     "pass": ("PASS", "bold green"),
@@ -68,6 +68,8 @@ def _axis(card: Scorecard, axis: AxisRecord) -> RenderableType:
     if axis.status != "measured":
         heading.append_text(_plain(f"  {axis.status}: {axis.reason}", "red" if axis.status == "failed" else "dim"))
         return heading
+    if shared := text.common(axis.measurements):
+        heading.append_text(_plain(f"  {text.joined(shared)}", "dim"))
     caveats = [Padding(_caveat(caveat), (0, 0, 0, 2)) for caveat in axis.caveats]
     return Group(heading, Padding(_numbers(card, axis), (0, 0, 0, 2)), *caveats, "")
 
@@ -80,9 +82,10 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     level = f"{100 * levels.pop():.4g} % " if len(levels) == 1 else ""
     table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("limit", overflow="fold")
-    for measurement, of in _shown(axis):
-        params = text.params(measurement)
-        label = f"{text.title(measurement.name)} {f'(worst of {of}: {params})' if of > 1 else params}"
+    shared = text.common(axis.measurements)
+    for measurement, which, known in _shown(axis):
+        params = text.params(measurement, {*shared, *known})
+        label = f"{text.title(measurement.name)} {f'({which}: {params})' if which else params}"
         table.add_row(
             _plain(label.rstrip()),
             _plain(text.quantity(measurement.value, measurement.unit)),
@@ -92,15 +95,21 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     return table
 
 
-def _shown(axis: AxisRecord) -> Iterator[tuple[Measurement, int]]:
-    """Measurements with how many they stand for: of a name with many params only the worst."""
+def _shown(axis: AxisRecord) -> Iterator[tuple[Measurement, str, dict[str, Param]]]:
+    """Measurements with what they stand for, and the params that all of their name share.
+
+    Of a name with many params only the worst and the best are shown.
+    """
     for name in dict.fromkeys(measurement.name for measurement in axis.measurements):
         same = [measurement for measurement in axis.measurements if measurement.name == name]
+        shared = text.common(same)
         if len(same) > _SHOWN_OF_A_NAME:
             sign = -1 if same[0].better == "lower" else 1
-            yield min(same, key=lambda measurement: sign * measurement.pessimistic), len(same)
+            ranked = sorted(same, key=lambda measurement: sign * measurement.pessimistic)
+            yield ranked[0], f"worst of {len(same)}", shared
+            yield ranked[-1], f"best of {len(same)}", shared
         else:
-            yield from ((measurement, 1) for measurement in same)
+            yield from ((measurement, "", shared) for measurement in same)
 
 
 def _limits(card: Scorecard, measurement: Measurement) -> Text:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from efficiency360.units import quantity, spread
 
 if TYPE_CHECKING:
-    from efficiency360.records import Measurement, RuleResult
+    from collections.abc import Collection, Sequence
 
-__all__ = ["limit", "params", "plain", "quantity", "spread", "title"]
+    from efficiency360.records import Measurement, Param, RuleResult
+
+__all__ = ["common", "joined", "limit", "params", "plain", "quantity", "spread", "title"]
 
 _WORDS = {
     "cost.params": "Parameters",
@@ -30,6 +32,20 @@ _WORDS = {
     "uncertainty.aurc": "Area under risk-coverage",
     "uncertainty.selective_accuracy": "Accuracy on the surest",
     "uncertainty.ood_auroc": "Tells foreign images (AUROC)",
+    "resolution.macs": "MACs at a size",
+    "resolution.latency_ms": "Latency at a size",
+    "resolution.peak_memory_bytes": "Peak memory at a size",
+    "resolution.top1": "Top-1 accuracy at a size",
+    "speed.latency_ms": "Latency",
+    "speed.throughput": "Throughput",
+    "speed.peak_memory_bytes": "Peak memory",
+    "speed.cold_start_ms": "Cold start",
+    "speed.energy_j": "Energy an image",
+    "speed.roofline_fraction": "Fraction of the roof",
+    "speed.variant_latency_ms": "Latency of a variant",
+    "speed.variant_ratio": "Time of a variant, relative",
+    "speed.variant_agreement": "Same answers as before",
+    "speed.variant_change": "Largest change of a logit",
 }
 
 
@@ -38,9 +54,26 @@ def title(name: str) -> str:
     return _WORDS.get(name, name.partition(".")[2].replace("_", " ").capitalize())
 
 
-def params(measurement: Measurement | RuleResult) -> str:
-    """Params as `class=cat, k=1`; empty where there are none."""
-    return ", ".join(f"{key}={value}" for key, value in sorted(measurement.params.items()))
+def params(measurement: Measurement | RuleResult, without: Collection[str] = ()) -> str:
+    """Params as `class=cat, k=1`, but for some of them; empty where there are none."""
+    return joined({key: value for key, value in measurement.params.items() if key not in without})
+
+
+def joined(values: dict[str, Param]) -> str:
+    """`{"k": 1, "class": "cat"}` as `class=cat, k=1`."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(values.items()))
+
+
+def common(measurements: Sequence[Measurement]) -> dict[str, Param]:
+    """The params that all of several measurements share, such as the threads of all timings: said once, not in each."""
+    if len(measurements) < 2:  # noqa: PLR2004 - several
+        return {}
+    first, *others = measurements
+    return {
+        key: value
+        for key, value in first.params.items()
+        if all(key in other.params and other.params[key] == value for other in others)
+    }
 
 
 def limit(rule: RuleResult, unit: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from efficiency360.records import FRAMEWORK_AXES, AxisRecord, AxisScore, Caveat, RuleResult, Scorecard
+from efficiency360.records import FRAMEWORK_AXES, WHAT_IFS, AxisRecord, AxisScore, Caveat, RuleResult, Scorecard
 from efficiency360.render.tables import RuleGroup, Table, measurement_tables, rule_groups
+from efficiency360.render.text import common, joined
 from efficiency360.render.wheel import Sector, wheel
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ _CAVEATS = ("critical", "warning", "info")
 class AxisView:
     """One axis as the report shows it.
 
-    `label` is a short title for the wheel; `record` is None where the scorecard does not mention the axis.
+    `label` is a short title for the wheel; `record` is None where the scorecard does not mention the axis; `common`
+    are the params that all its measurements share; `sector` is None where the wheel leaves it out.
     """
 
     id: str
@@ -35,12 +37,13 @@ class AxisView:
     score: AxisScore
     caveats: tuple[Caveat, ...]
     tables: tuple[Table, ...]
-    sector: Sector
+    common: str
+    sector: Sector | None
 
 
 @dataclass(frozen=True)
 class Page:
-    """The whole report. `axes` are those of the wheel, in its order."""
+    """The whole report. `axes` are in the order of the wheel."""
 
     axes: tuple[AxisView, ...]
     rules: tuple[RuleGroup, ...]
@@ -50,7 +53,12 @@ class Page:
     @property
     def crowded(self) -> bool:
         """Whether the wheel has too many axes for their names, so that it numbers them."""
-        return len(self.axes) > _NAMED_SECTORS
+        return len(self.wheel) > _NAMED_SECTORS
+
+    @property
+    def wheel(self) -> tuple[AxisView, ...]:
+        """The axes of the wheel: all but the what-ifs."""
+        return tuple(axis for axis in self.axes if axis.sector)
 
     @property
     def measured(self) -> tuple[AxisView, ...]:
@@ -104,10 +112,10 @@ def _axes(card: Scorecard, words: Mapping[str, Mapping[str, str]]) -> tuple[Axis
     scores = {score.axis: score for score in card.scores}
     ids = list(dict.fromkeys((*FRAMEWORK_AXES, *records)))
     points = [_score(records.get(axis_id), scores.get(axis_id), axis_id) for axis_id in ids]
-    sectors = wheel([score.score for score in points])
+    drawn = [score for score in points if score.axis not in WHAT_IFS]
+    sectors = dict(zip((score.axis for score in drawn), wheel([score.score for score in drawn]), strict=True))
     return tuple(
-        _axis(records.get(score.axis), score, sector, card.verdict.rules, words)
-        for score, sector in zip(points, sectors, strict=True)
+        _axis(records.get(score.axis), score, sectors.get(score.axis), card.verdict.rules, words) for score in points
     )
 
 
@@ -120,7 +128,7 @@ def _score(record: AxisRecord | None, score: AxisScore | None, axis_id: str) -> 
 def _axis(
     record: AxisRecord | None,
     score: AxisScore,
-    sector: Sector,
+    sector: Sector | None,
     rules: Sequence[RuleResult],
     words: Mapping[str, Mapping[str, str]],
 ) -> AxisView:
@@ -135,6 +143,7 @@ def _axis(
         score=score,
         caveats=sort_caveats(record.caveats) if record else (),
         tables=measurement_tables(record, rules) if record else (),
+        common=joined(common(record.measurements)) if record else "",
         sector=sector,
     )
 

@@ -48,6 +48,22 @@ def quantile_interval(
     return Interval(low=float(low), high=float(high), level=level, method="order statistics")
 
 
+def median_interval(values: NDArray[np.float64], stretch: NDArray[np.int64], level: float = LEVEL) -> Interval | None:
+    """`quantile_interval` for the median; where stretches differ too much for it, Student's of their medians.
+
+    The latter is widened where it has to be to hold the median of all. None for fewer than six values in one stretch.
+    """
+    if (interval := quantile_interval(values, stretch, 0.5, level)) is not None:
+        return interval
+    medians = np.array([quantile(values[stretch == one], 0.5) for one in np.unique(stretch)])
+    if len(medians) < 2:  # noqa: PLR2004 - one tells nothing of how they differ
+        return None
+    half = t_quantile((1 + level) / 2, len(medians) - 1) * float(medians.std(ddof=1)) / math.sqrt(len(medians))
+    centre, median = float(medians.mean()), quantile(values, 0.5)
+    low = max(min(centre - half, median), min(0.0, float(values.min())))
+    return Interval(low=low, high=max(centre + half, median), level=level, method="medians of stretches")
+
+
 def runs_needed(q: float, level: float = LEVEL) -> int:
     """The fewest independent values that bound the q-quantile on both sides: 6 for 0.5, 72 for 0.95, 368 for 0.99."""
     tail = (1 - level) / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -40,6 +40,10 @@ class Subject:
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image."""
         return (self.preprocess.channels, *self.preprocess.size)
+
+    def at(self, height: int, width: int) -> Subject:
+        """The same model for images of another size; whether it takes them, a forward pass tells."""
+        return replace(self, preprocess=self.preprocess.at(height, width))
 
     def to_input(self, images: NDArray[np.generic]) -> Tensor:
         """A batch (N, C, H, W), uint8 or float32 in [0, 1], as a float32 tensor in [0, 1] on the subject's device."""

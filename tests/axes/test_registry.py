@@ -27,7 +27,7 @@ def plugins(monkeypatch):
 def test_ours_come_first_in_the_order_they_run(plugins):
     plugins(zebra="nowhere:Zebra", aardvark="nowhere:Aardvark")
     ids = registry.axis_ids()
-    assert ids[:2] == ("cost", "accuracy")
+    assert ids[:3] == ("cost", "speed", "accuracy")
     assert ids[-2:] == ("aardvark", "zebra")
 
 

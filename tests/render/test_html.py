@@ -17,6 +17,7 @@ import pytest
 from efficiency360.judge.scoring import grade
 from efficiency360.records import (
     FRAMEWORK_AXES,
+    WHAT_IFS,
     AxisRecord,
     AxisScore,
     Caveat,
@@ -455,7 +456,7 @@ def test_the_glossary_explains_what_occurs_and_only_that(
 
 def test_the_prose_knows_every_axis_and_the_grades_of_the_judge() -> None:
     words = html._words("en")
-    assert set(words["axes"]) == {*FRAMEWORK_AXES, "_unknown"}
+    assert set(words["axes"]) == {*FRAMEWORK_AXES, *WHAT_IFS, "_unknown"}
     grades = next(entry["text"] for entry in words["glossary"] if "grade" in entry["term"])
     stated = dict(re.findall(r"([A-D]) from (\d+)", grades))
     assert stated

@@ -74,6 +74,18 @@ def test_runs_of_drifting_stretches_are_covered_where_counting_them_as_independe
     assert naive < 200
 
 
+def test_a_median_of_few_and_very_different_stretches_still_has_an_interval_that_covers():
+    def draw(rng):
+        of = stretches(100, 5)
+        return 10 + 0.01 * rng.normal(size=100) + rng.normal(size=5)[of], of
+
+    values, of = draw(np.random.default_rng(5))
+    assert timing.quantile_interval(values, of, 0.5) is None
+    assert timing.median_interval(values, of).method == "medians of stretches"
+    assert coverage(draw, timing.median_interval, 10.0) >= TOO_FEW
+    assert timing.median_interval(values[:5], of[:5]) is None
+
+
 def test_the_mean_of_drifting_stretches_is_covered():
     assert coverage(drifting, timing.mean_interval, 0.0) >= TOO_FEW
 

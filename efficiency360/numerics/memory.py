@@ -1,0 +1,78 @@
+"""How much memory this process and its device hold at most, and how much is left."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+_KIB = 1024
+_UNLIMITED = 1 << 60
+
+
+def process_peak() -> int:
+    """Bytes of main memory that this process has held at most, since its start or the last reset."""
+    if (peak := _status("VmHWM")) is not None:
+        return peak
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return usage if sys.platform == "darwin" else usage * _KIB
+
+
+def process_now() -> int:
+    """Bytes of main memory that this process holds; its peak where the system tells no more."""
+    return _status("VmRSS") or process_peak()
+
+
+def device_peak(device: torch.device) -> int | None:
+    """Bytes that torch has reserved on the device at most since the last reset; None for a device without memory."""
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
+def reset_peaks(device: torch.device) -> None:
+    """Begin the peaks anew from what is held now, where the system allows it."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def process_available() -> int:
+    """Bytes of main memory that this process may still take: what the system has left, within its control group."""
+    return min(_system_available(), _group_available())
+
+
+def _status(key: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = (int(line.split()[1]) * _KIB for line in lines if line.startswith(f"{key}:"))
+    return next(found, None)
+
+
+def _system_available() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _UNLIMITED
+    return next((int(line.split()[1]) * _KIB for line in lines if line.startswith("MemAvailable:")), _UNLIMITED)
+
+
+def _group_available() -> int:
+    """What the limits of the process's control group leave (version 2, then 1)."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            texts = [(Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip() for name in (limit, used)]
+        except OSError:
+            continue
+        if all(text.isdigit() for text in texts):
+            return max(0, int(texts[0]) - int(texts[1]))
+    return _UNLIMITED

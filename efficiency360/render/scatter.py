@@ -1,0 +1,193 @@
+"""Accuracy against latency: measurements -> places in a figure. Geometry only; looks are the template's part."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from efficiency360.records import Measurement
+
+WIDTH, HEIGHT = 480.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 34.0, 470.0, 26.0, 258.0
+_TICKS = 5
+_STEPS = (1.0, 2.0, 5.0, 10.0)
+_NARROWEST = 1.0
+_LETTER, _LINE, _GAP, _DOT = 6.6, 13.0, 4.0, 6.0
+_OUTSIDE, _COVERED, _CROSSED = 100.0, 10.0, 1.0
+Anchor = Literal["start", "middle", "end"]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of the figure; y points down."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two overlap."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.top < other.bottom and other.top < self.bottom
+
+    def within(self, other: Box) -> bool:
+        """Whether this lies wholly inside the other."""
+        across = other.left <= self.left and self.right <= other.right
+        return across and other.top <= self.top and self.bottom <= other.bottom
+
+
+PLOT = Box(LEFT, TOP, RIGHT, BOTTOM)
+_CORNER = Box(LEFT, TOP, LEFT + 150, TOP + 20)
+"""Where the template says which way is better."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A straight axis: data from `low` to `high` lies between `start` and `end` of the figure, with round `ticks`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Where a value lies in the figure."""
+        return self.start + (self.end - self.start) * (value - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A model to draw: latency in ms, top-1 accuracy as a proportion; the length of its name, and lines of text."""
+
+    latency: Measurement
+    top1: Measurement
+    letters: int
+    lines: int = 1
+
+
+@dataclass(frozen=True)
+class Label:
+    """Where a spot's text stands: the baseline of its first line, and which side of it is fixed."""
+
+    x: float
+    y: float
+    anchor: Anchor
+    box: Box = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A drawn spot: the dot, the ends of its intervals (None: it has none), and its label."""
+
+    x: float
+    y: float
+    across: tuple[float, float] | None
+    down: tuple[float, float] | None
+    label: Label
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The figure: both axes and a point a spot, in the order given. x is in ms, y in percent."""
+
+    x: Scale
+    y: Scale
+    points: tuple[Point, ...]
+    plot: Box = PLOT
+    width: float = WIDTH
+    height: float = HEIGHT
+
+
+def scatter(spots: Sequence[Spot]) -> Scatter:
+    """Lay out the figure of at least one spot, none with a negative latency. Labels spare the upper left corner."""
+    x = _scale(0.0, max(_ends(spot.latency)[1] for spot in spots), LEFT, RIGHT)
+    shares = [100 * end for spot in spots for end in _ends(spot.top1)]
+    y = _scale(min(shares), max(shares), BOTTOM, TOP, most=100.0)
+    marks = [_mark(spot, x, y) for spot in spots]
+    labels = _labels(spots, marks)
+    return Scatter(x, y, tuple(Point(*mark, label) for mark, label in zip(marks, labels, strict=True)))
+
+
+def _ends(measurement: Measurement) -> tuple[float, float]:
+    """The least and the most that is drawn of a measurement."""
+    drawn = [measurement.value]
+    if interval := measurement.interval:
+        drawn += [interval.low, interval.high]
+    return max(0.0, min(drawn)), max(drawn)
+
+
+def _scale(low: float, high: float, start: float, end: float, most: float = math.inf) -> Scale:
+    """An axis in steps of 1, 2 or 5 times a power of ten, that holds low and high and does not pass `most`."""
+    if high - low < _NARROWEST and low > 0:
+        low, high = max(0.0, low - _NARROWEST), min(most, high + _NARROWEST)
+    step = _step((high - low) / _TICKS or _NARROWEST)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, max(last, first + 1) + 1))
+    return Scale(ticks[0], ticks[-1], start, end, ticks)
+
+
+def _step(least: float) -> float:
+    """The smallest round number that is not less than `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next((power * factor for factor in _STEPS if power * factor >= least), 10 * power)
+
+
+Mark = tuple[float, float, tuple[float, float] | None, tuple[float, float] | None]
+
+
+def _mark(spot: Spot, x: Scale, y: Scale) -> Mark:
+    (left, right), (low, high) = _ends(spot.latency), _ends(spot.top1)
+    return (
+        x.at(spot.latency.value),
+        y.at(100 * spot.top1.value),
+        (x.at(left), x.at(right)) if spot.latency.interval else None,
+        (y.at(100 * high), y.at(100 * low)) if spot.top1.interval else None,
+    )
+
+
+def _labels(spots: Sequence[Spot], marks: Sequence[Mark]) -> Iterator[Label]:
+    """For each spot the first of its possible places that covers least."""
+    obstacles = [(_CORNER, _COVERED), *(obstacle for mark in marks for obstacle in _obstacles(mark))]
+    for spot, mark in zip(spots, marks, strict=True):
+        label = min(_places(mark, spot), key=lambda place: _harm(place.box, obstacles))
+        obstacles.append((label.box, _COVERED))
+        yield label
+
+
+def _obstacles(mark: Mark) -> Iterator[tuple[Box, float]]:
+    """What a label should not cover, and how bad it would be."""
+    x, y, across, down = mark
+    yield Box(x - _DOT, y - _DOT, x + _DOT, y + _DOT), _COVERED
+    if across:
+        yield Box(across[0], y - 1, across[1], y + 1), _CROSSED
+    if down:
+        yield Box(x - 1, down[0], x + 1, down[1]), _CROSSED
+
+
+def _harm(box: Box, obstacles: Sequence[tuple[Box, float]]) -> float:
+    covered = sum(weight for obstacle, weight in obstacles if box.meets(obstacle))
+    return covered + (0.0 if box.within(PLOT) else _OUTSIDE)
+
+
+def _places(mark: Mark, spot: Spot) -> Iterator[Label]:
+    """Above and below the whole cross, then the four corners beside the dot."""
+    x, y, _, down = mark
+    top, bottom = down or (y - _DOT, y + _DOT)
+    height, width = _LINE * spot.lines, _LETTER * spot.letters
+    middle = min(max(x, LEFT + width / 2 + 1), RIGHT - width / 2 - 1)
+    for upper in (top - _GAP - height, bottom + _GAP):
+        yield _label(middle, middle - width / 2, upper, "middle", (width, height))
+    for upper in (y - _GAP - height, y + _GAP):
+        yield _label(x + _DOT, x + _DOT, upper, "start", (width, height))
+        yield _label(x - _DOT, x - _DOT - width, upper, "end", (width, height))
+
+
+def _label(x: float, left: float, upper: float, anchor: Anchor, size: tuple[float, float]) -> Label:
+    width, height = size
+    return Label(x, upper + 0.78 * _LINE, anchor, Box(left, upper, left + width, upper + height))
