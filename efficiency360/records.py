@@ -173,8 +173,25 @@ class Findings(Record):
     caveats: tuple[Caveat, ...] = ()
 
 
+class Environment(Record):
+    """Where and with what the numbers were made."""
+
+    host: Sha256
+    cpu: str
+    device: str
+    threads: int
+    platform: str
+    versions: dict[str, str]
+    seeds: dict[str, int]
+    isolation: tuple[str, ...]
+    started_at: str
+
+
 class AxisRecord(Record):
-    """One axis of a scorecard: measured, or skipped or failed for a stated reason."""
+    """One axis of a scorecard: measured, or skipped or failed for a stated reason.
+
+    `environment` is where it was observed, if that was not where the audit ran.
+    """
 
     id: AxisId
     version: int
@@ -186,6 +203,7 @@ class AxisRecord(Record):
     series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+    environment: Environment | None = None
 
     @model_validator(mode="after")
     def _status_and_content_agree(self) -> Self:
@@ -220,20 +238,6 @@ class DatasetRecord(Record):
     available: int = Field(ge=1)
     groups: tuple[str, ...] = ()
     caveats: tuple[Caveat, ...] = ()
-
-
-class Environment(Record):
-    """Where and with what the numbers were made."""
-
-    host: Sha256
-    cpu: str
-    device: str
-    threads: int
-    platform: str
-    versions: dict[str, str]
-    seeds: dict[str, int]
-    isolation: tuple[str, ...]
-    started_at: str
 
 
 class AuditRecord(Record):

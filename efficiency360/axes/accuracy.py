@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Axis, Need
+from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
 from efficiency360.statistics.calibration import are_probabilities, softmax
@@ -45,6 +45,10 @@ class Accuracy(Axis):
 
     batch_size: Annotated[int, Field(ge=1)] = 32
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    def workload(self, images: int) -> Workload:
+        """Every image once."""
+        return Workload(images, self.batch_size)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from efficiency360.records import Findings
     from efficiency360.subject.subject import Subject
 
-__all__ = ["Axis", "Evidence", "Labels", "Need", "Progress", "Run"]
+__all__ = ["Axis", "Evidence", "Labels", "Need", "Progress", "Run", "Workload"]
 
 Evidence = Mapping[str, NDArray[np.generic]]
 """Named arrays of numbers, booleans or text."""
@@ -57,6 +57,15 @@ class Run:
     sources: Mapping[str, ImageStream] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Workload:
+    """What observing an axis takes: images through the model in batches, and seconds that do not depend on it."""
+
+    images: float = 0
+    batch: int = 1
+    seconds: float = 0
+
+
 @runtime_checkable
 class Axis(Protocol):
     """A frozen dataclass that names this as its base; its fields are its keys in the audit file.
@@ -90,6 +99,10 @@ class Axis(Protocol):
     def data_sets(self) -> Mapping[str, str]:
         """Name -> path of further data sets, which `observe` finds in `run.sources`."""
         return {}
+
+    def workload(self, images: int) -> Workload | None:  # noqa: ARG002
+        """What observing takes with this many images of data (0: none); None: not known."""
+        return None
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

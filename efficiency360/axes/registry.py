@@ -27,15 +27,19 @@ _OURS = {
 }
 
 
+_HIDDEN = {"probe": "efficiency360.axes.probe:Probe"}
+"""Not for audits: what a dry run observes."""
+
+
 @cache
 def _registry() -> dict[str, str]:
     plugins = {point.name: point.value for point in entry_points(group="efficiency360.axes")}
-    return {**plugins, **_OURS}
+    return {**plugins, **_OURS, **_HIDDEN}
 
 
 def axis_ids() -> tuple[str, ...]:
     """All axes that can be measured here: ours first, in the order in which they run."""
-    return (*_OURS, *sorted(_registry().keys() - _OURS.keys()))
+    return (*_OURS, *sorted(_registry().keys() - _OURS.keys() - _HIDDEN.keys()))
 
 
 def axis_type(axis_id: str) -> type[Axis]:

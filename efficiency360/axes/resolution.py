@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Axis, Need
+from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.axes.stretches import Stretches, interference
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Cell, Findings, Measurement, Series
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.records import Param
     from efficiency360.subject.subject import Subject
+
+_SIZES, _MORE = 5, 1.15  # sizes without a list of them, and their mean area in units of the model's own
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -51,6 +53,10 @@ class Resolution(Axis):
     def fresh_starts(self) -> int:
         """One: memory is measured in a process that has done nothing else."""
         return 1
+
+    def workload(self, images: int) -> Workload:
+        """Every size: its timings, and as many of the images as the settings allow."""
+        return Workload(_SIZES * _MORE * min(images, self.images), self.batch_size, seconds=_SIZES * (self.seconds + 1))
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield runs in stretches (see `axes.stretches`), and what each size costs and answers.
@@ -168,12 +174,11 @@ def _first(row: tuple[Measurement, ...], name: str, unit: float) -> Cell:
 
 
 def _rejected(evidence: Evidence) -> str:
-    pairs = zip(
-        evidence.get("rejected_size", np.array([])).tolist(),
-        evidence.get("rejected", np.array([])).tolist(),
-        strict=True,
-    )
-    return "; ".join(f"{size} ({why})" for size, why in pairs)
+    """The sizes, each with its reason unless all have the same kind of error."""
+    sizes, reasons = (evidence.get(name, np.array([])).tolist() for name in ("rejected_size", "rejected"))
+    if len({why.partition(":")[0] for why in reasons}) == 1:
+        return f"{', '.join(map(str, sizes))} ({reasons[0]})"
+    return "; ".join(f"{size} ({why})" for size, why in zip(sizes, reasons, strict=True))
 
 
 def _caveats(evidence: Evidence, rejected: str) -> Iterator[Caveat]:

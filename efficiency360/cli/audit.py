@@ -15,7 +15,9 @@ EXAMPLES = (
     "Examples:\n\n"
     "e360 audit weights.pt --arch timm:resnet50 --data val/\n\n"
     "e360 audit timm:mobilenetv3_large_100 --axes cost\n\n"
-    "e360 audit model.safetensors --data faces/ --audit release --out result/"
+    "e360 audit model.safetensors --data faces/ --audit release --out result/\n\n"
+    "On the small machine: e360 audit weights.pt --arch zoo:mine --audit edge-camera --axes cost,speed --out edge/\n\n"
+    "Where the data is: e360 audit weights.pt --arch zoo:mine --audit edge-camera --data parts/ --with edge/"
 )
 
 
@@ -50,12 +52,19 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of sampling and resampling.")] = 0,
     budget: Annotated[str | None, typer.Option(help="Time for the whole audit: 90s, 10m, 2h [default: 24h].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Reuse evidence of this very audit in --out.")] = False,
+    with_: Annotated[
+        Path | None,
+        typer.Option("--with", metavar="DIR", help="Take over what another audit of this model observed elsewhere."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, in about how many minutes and how much memory.")
+    ] = False,
 ) -> int:
     """Measure a model, judge it, and write scorecard.json and report.html."""
     from efficiency360.cli.options import parse_budget, parse_settings  # noqa: PLC0415 - keeps --help fast
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
-    return run(
+    return (_foretell if dry_run else run)(
         subject,
         out or Path("e360-out") / _slug(subject),
         data=data,
@@ -73,6 +82,7 @@ def command(
         seed=seed,
         budget=parse_budget(budget) if budget else None,
         resume=resume,
+        evidence=with_,
     )
 
 
@@ -96,6 +106,23 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     show(card, console)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
     return EXIT_CODES[card.verdict.outcome]
+
+
+def _foretell(subject: str, out: Path, **options: Any) -> ExitCode:
+    """Show what an audit would do; nothing is measured, so nothing passes."""
+    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
+
+    from efficiency360.cli.console import Screen  # noqa: PLC0415
+    from efficiency360.cli.foresight import show  # noqa: PLC0415
+    from efficiency360.cli.progress import Live  # noqa: PLC0415
+    from efficiency360.engine.api import forecast  # noqa: PLC0415
+    from efficiency360.errors import ExitCode  # noqa: PLC0415
+
+    with Live(Console(stderr=True)) as reporter:
+        reporter.stage(f"Looking at {subject}")
+        foreseen = forecast(subject=subject, out=out, reporter=reporter, **options)
+    show(foreseen, Screen())
+    return ExitCode.UNDECIDED
 
 
 def _slug(subject: str) -> str:

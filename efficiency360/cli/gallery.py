@@ -35,8 +35,8 @@ def _cards(folder: Path) -> dict[str, Scorecard]:
     Raises:
         InputError: there is no such folder, it holds no scorecard, or a scorecard in it cannot be read.
     """
-    from efficiency360.cli.options import read_scorecard  # noqa: PLC0415
     from efficiency360.errors import InputError  # noqa: PLC0415
+    from efficiency360.scorecards import read_scorecard  # noqa: PLC0415
 
     if not folder.is_dir():
         wrong = "not a folder" if folder.exists() else "no such folder"

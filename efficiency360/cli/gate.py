@@ -20,9 +20,10 @@ def command(
 ) -> int:
     """Judge a scorecard again, without the model: 0 pass, 1 fail, 2 bad input, 3 could not judge."""
     from efficiency360.cli.console import Screen  # noqa: PLC0415 - keeps --help fast
-    from efficiency360.cli.options import EXIT_CODES, read_scorecard  # noqa: PLC0415
+    from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
     from efficiency360.judge import judge  # noqa: PLC0415
     from efficiency360.render.terminal import show_verdict  # noqa: PLC0415
+    from efficiency360.scorecards import read_scorecard  # noqa: PLC0415
     from efficiency360.spec import load_audit  # noqa: PLC0415
 
     card = read_scorecard(scorecard)

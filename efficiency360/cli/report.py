@@ -17,9 +17,9 @@ def command(
     out: Annotated[Path | None, typer.Option(help="HTML file [default: report.html beside the scorecard].")] = None,
 ) -> int:
     """Render a scorecard as a self-contained page, again and byte-identical."""
-    from efficiency360.cli.options import read_scorecard  # noqa: PLC0415 - keeps --help fast
     from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.render import html  # noqa: PLC0415
+    from efficiency360.scorecards import read_scorecard  # noqa: PLC0415 - keeps --help fast
 
     card = read_scorecard(scorecard)
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / "report.html"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from efficiency360.axes import make_axis
 from efficiency360.dataset import Dataset, open_dataset
 from efficiency360.engine.audit import run_audit, select_axes
+from efficiency360.engine.elsewhere import Elsewhere
 from efficiency360.engine.environment import default_threads
+from efficiency360.engine.forecast import Forecast, foretell
 from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
@@ -50,6 +52,7 @@ def audit(
     budget: float | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    evidence: str | Path | None = None,
     reporter: Reporter | None = None,
 ) -> Scorecard:
     """Audit a vision model.
@@ -73,6 +76,7 @@ def audit(
         budget: seconds that the whole audit may take.
         out: folder for `scorecard.json`, `report.html`, `evidence/` and `run.log` (default: kept nowhere).
         resume: reuse evidence in `out` that belongs to exactly this audit.
+        evidence: folder of another audit of this model, on another machine perhaps, whose axes are taken over.
         reporter: told of progress.
 
     Returns:
@@ -81,6 +85,49 @@ def audit(
     Raises:
         InputError: bad input, with a sentence that says what and how to mend it.
     """
+    arguments = locals()  # the parameters, before anything else is named
+    with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
+        job, selected = _job(scratch, **arguments)
+        card = run_audit(job, selected)
+        write_atomic(job.out / "report.html", html.render(card).encode())
+    return card
+
+
+def forecast(**arguments: Any) -> Forecast:
+    """What `audit` with all of these arguments would do, in how long and how much memory, from a short probe.
+
+    Raises:
+        InputError: as `audit`.
+    """
+    with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
+        job, selected = _job(scratch, **{**arguments, "out": None})
+        return foretell(job, selected)
+
+
+def _job(
+    scratch: str,
+    subject: str | Path | nn.Module,
+    data: str | Path | Dataset | None,
+    *,
+    audit: str | Path | AuditSpec,
+    axes: Sequence[str] | str | None,
+    settings: Mapping[str, Mapping[str, Any]] | None,
+    arch: str | None,
+    remap: str | None,
+    key: str | None,
+    input: tuple[int, int, int] | None,  # noqa: A002 - the name of the option
+    manifest: str | Path | None,
+    device: str,
+    threads: int | None,
+    seed: int,
+    limit: int | None,
+    budget: float | None,
+    out: str | Path | None,
+    resume: bool,
+    evidence: str | Path | None,
+    reporter: Reporter | None,
+) -> tuple[AuditJob, frozenset[str]]:
+    """The arguments of `audit`, checked and opened, and the axes to run; `scratch` stands in for `out`."""
     settings = settings or {}
     axes = axes.split(",") if isinstance(axes, str) else axes
     _check_types(subject, data, audit, input)
@@ -111,23 +158,24 @@ def audit(
         "limit": limit,
         "device": device,
         "threads": threads,
+        "with": evidence,
     }
-    with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
-        job = AuditJob(
-            request=request.model_copy(update=common),
-            data=sampled,
-            spec=spec,
-            out=Path(out) if out else Path(scratch),
-            command=_command(request.name if request.file is None else str(subject), given, settings, seed),
-            more_data=_more_data(spec, selected, seed),
-            module=module,
-            resume=resume,
-            budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
-            reporter=reporter or Quiet(),
-        )
-        card = run_audit(job, selected)
-        write_atomic(job.out / "report.html", html.render(card).encode())
-    return card
+    if evidence and out and Path(evidence).resolve() == Path(out).resolve():
+        raise InputError("--with and --out are the same folder; give another --out, so that nothing is lost")
+    job = AuditJob(
+        request=request.model_copy(update=common),
+        data=sampled,
+        spec=spec,
+        out=Path(out or scratch),
+        command=_command(request.name if request.file is None else str(subject), given, settings, seed),
+        more_data=_more_data(spec, selected, seed),
+        elsewhere=Elsewhere.open(Path(evidence)) if evidence else None,
+        module=module,
+        resume=resume,
+        budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
+        reporter=reporter or Quiet(),
+    )
+    return job, selected
 
 
 def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str, dict[str, Dataset]]:

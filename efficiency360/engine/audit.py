@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -22,10 +24,11 @@ from efficiency360.records import FRAMEWORK_AXES, AxisRecord, Caveat, Scorecard
 from efficiency360.spec import AuditSpec, AxisSpec, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from efficiency360.axes import Axis
+    from efficiency360.engine.elsewhere import Elsewhere
     from efficiency360.engine.job import AuditJob
 
 
@@ -57,19 +60,29 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
     Raises:
         InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
     """
+    with prepared(job) as context:
+        records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
+    card = _scorecard(context, records)
+    write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")
+    return card
+
+
+@contextmanager
+def prepared(job: AuditJob) -> Iterator[Context]:
+    """The subject loaded, labels resolved and images hashed; nothing is left running afterwards.
+
+    Raises:
+        InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
+    """
     _check_writable(job.out)
     deadline = None if job.budget_s is None else time.monotonic() + job.budget_s
     log = job.out / "run.log"
     _begin(log, job)
     executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
     try:
-        context = _prepare(job, executor)
-        records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
+        yield _prepare(job, executor)
     finally:
         executor.close()
-    card = _scorecard(context, records)
-    write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")
-    return card
 
 
 def _listed(spec: AuditSpec) -> list[str]:
@@ -97,14 +110,19 @@ def _begin(log: Path, job: AuditJob) -> None:
 
 def _prepare(job: AuditJob, executor: Executor) -> Context:
     job.reporter.stage(f"Loading {job.request.name}")
+    began = time.monotonic()
     info = executor.load(job.request)
+    load_s = time.monotonic() - began
     labels = dataset = None
     if job.data is not None:
         names = info.class_names
         labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
         job.reporter.stage(f"Hashing {len(job.data)} images")
         dataset = job.data.record(job.data.image_hashes())
-    return Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"))
+    context = Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"), load_s)
+    if job.elsewhere is not None:
+        job.elsewhere.check_same_model(info.record)
+    return context
 
 
 def _run_axis(context: Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
@@ -115,7 +133,11 @@ def _run_axis(context: Context, axis_id: str, selected: frozenset[str]) -> AxisR
     reporter = context.job.reporter
     axis = make_axis(axis_id, spec.settings)
     reporter.axis(axis_id, still=axis.timed)
-    record = _measured(context, axis, spec.settings)
+    there = context.job.elsewhere
+    if there is not None and there.has(axis_id):
+        record = _taken_over(context, there, axis, spec.settings)
+    else:
+        record = _measured(context, axis, spec.settings)
     reporter.finished(record)
     return record
 
@@ -128,6 +150,23 @@ def _version(axis_id: str) -> int:
         return 0
 
 
+def _taken_over(context: Context, there: Elsewhere, axis: Axis, settings: dict[str, Any]) -> AxisRecord:
+    """Measure an axis from evidence that another machine observed, and name that machine in every number.
+
+    Raises:
+        InputError: the evidence is not what the scorecard beside it says, or belongs to other settings or data.
+    """
+    if (failed := there.failed_record(axis.id)) is not None:
+        return failed
+    found = there.found(axis, settings)
+    context.seen[axis.id] = context.store.adopt(axis.id, found.evidence, found.seconds, found.data)
+    same_data = there.same_data(context.dataset, context.job.request.seed)
+    if axis.needs & {Need.DATA, Need.LABELS} and not same_data:
+        raise InputError(f"--with: {axis.id} was measured there on other data, or with another --seed or --limit")
+    beside = context if same_data else replace(context, labels=None)
+    return there.signed(_measured(beside, axis, settings))
+
+
 def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRecord:
     """Observe, store and measure one axis; a failure becomes its record."""
 
@@ -136,7 +175,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
             {"id": axis.id, "version": axis.version, "status": status, "reason": reason, "settings": settings}
         )
 
-    if missing := _missing_need(context, axis):
+    if missing := missing_need(context, axis):
         return ended("skipped", missing)
     try:
         stored = observe_once(context, axis, settings)
@@ -161,7 +200,8 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
     )
 
 
-def _missing_need(context: Context, axis: Axis) -> str | None:
+def missing_need(context: Context, axis: Axis) -> str | None:
+    """Why an axis cannot be observed; None where it can."""
     data = context.job.data
     if data is None and axis.needs & {Need.DATA, Need.LABELS, Need.GROUPS}:
         return "no data was given (--data)"

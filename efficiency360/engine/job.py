@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficiency360.dataset import Dataset
+    from efficiency360.engine.elsewhere import Elsewhere
     from efficiency360.records import AxisRecord
     from efficiency360.spec import AuditSpec
     from efficiency360.subject.request import SubjectRequest
@@ -63,7 +64,8 @@ class Observation:
 class AuditJob:
     """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run.
 
-    `more_data` holds the further data sets that axes ask for, by axis and name.
+    `more_data` holds the further data sets that axes ask for, by axis and name; `elsewhere` is an audit whose evidence
+    is taken instead of observing anew.
     """
 
     request: SubjectRequest
@@ -72,6 +74,7 @@ class AuditJob:
     out: Path
     command: str
     more_data: Mapping[str, Mapping[str, Dataset]] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
     module: nn.Module | None = None
     resume: bool = False
     budget_s: float | None = None

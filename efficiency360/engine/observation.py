@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """What every axis of one audit shares; `seen` remembers each axis's evidence, or why there is none."""
+    """What every axis of one audit shares; `seen` remembers each axis's evidence, or why there is none.
+
+    `load_s` is how long the subject took to load.
+    """
 
     job: AuditJob
     executor: Executor
@@ -39,6 +42,7 @@ class Context:
     labels: Labels | None
     dataset: DatasetRecord | None
     store: EvidenceStore
+    load_s: float
     seen: dict[str, Stored | AxisError] = field(default_factory=dict)
 
 

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from efficiency360.engine.job import Observation
     from efficiency360.subject.request import SubjectRequest
 
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "VIRTUAL_ENV", "PYTHONPATH")
+_PASSED_ON = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_VISIBLE_DEVICES",
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+)
 _GRACE_S = 5.0
 _CHUNK = 16 << 20
 _NONSENSE = (WireError, LookupError, TypeError, ValueError)

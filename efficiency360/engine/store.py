@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from efficiency360.axes import Evidence
 
-_KEY = "__key__"
+KEY = "__key__"
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,14 @@ class EvidenceStore:
             InputError: the folder cannot be written.
         """
         buffer = io.BytesIO()
-        arrays: dict[str, NDArray[np.generic]] = {**evidence, _KEY: np.array(key)}
+        arrays: dict[str, NDArray[np.generic]] = {**evidence, KEY: np.array(key)}
         np.savez(buffer, allow_pickle=False, **arrays)
         data = buffer.getvalue()
+        write_atomic(self._path(axis_id), data)
+        return Stored(evidence, seconds, self._artifact(axis_id, data))
+
+    def adopt(self, axis_id: str, evidence: Evidence, seconds: float | None, data: bytes) -> Stored:
+        """Keep evidence that was observed elsewhere, byte for byte."""
         write_atomic(self._path(axis_id), data)
         return Stored(evidence, seconds, self._artifact(axis_id, data))
 
@@ -55,7 +60,7 @@ class EvidenceStore:
         try:
             data = self._path(axis_id).read_bytes()
             arrays = load_arrays(io.BytesIO(data))
-            saved_key = str(arrays.pop(_KEY))
+            saved_key = str(arrays.pop(KEY))
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return Stored(arrays, None, self._artifact(axis_id, data)) if saved_key == key else None

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Generator, Tensor
+
+    from efficiency360.dataset.stream import Batch, ImageStream
+    from efficiency360.subject.subject import Subject
 
 _GRID = 4
 
@@ -36,3 +42,19 @@ def _patch(number: int, height: int, width: int) -> tuple[slice, slice, slice, s
 
 
 FOREIGN: dict[str, Callable[[Tensor, Generator], Tensor]] = {"noise": noise, "patches": patches}
+
+
+def first_batches(stream: ImageStream, limit: int, size: int) -> Iterator[Batch]:
+    """The first `limit` images of a stream in batches of `size`; the last may be smaller."""
+    for batch in stream.batches(size) if limit else ():
+        left = limit - batch.start
+        yield replace(batch, images=batch.images[:left], readable=batch.readable[:left])
+        if left <= size:
+            return
+
+
+def answers(subject: Subject, images: Tensor) -> NDArray[np.generic]:
+    """Logits (N, K) float32 of images (N, C, H, W) in [0, 1], on the CPU."""
+    with torch.inference_mode():
+        logits: NDArray[np.generic] = subject.logits(images).float().cpu().numpy()
+    return logits

@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from efficiency360.cli.options import read_scorecard
 from efficiency360.render import gallery
+from efficiency360.scorecards import read_scorecard
 
 
 @pytest.fixture

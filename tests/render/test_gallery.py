@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from efficiency360.cli.options import read_scorecard
 from efficiency360.render import html
+from efficiency360.scorecards import read_scorecard
 
 GALLERY = Path(__file__).parent.parent.parent / "reports"
 

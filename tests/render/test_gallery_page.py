@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from efficiency360.cli.options import read_scorecard
 from efficiency360.records import AxisRecord, Caveat, Interval, Measurement
 from efficiency360.render import gallery, text
 from efficiency360.render.html import render as render_report
+from efficiency360.scorecards import read_scorecard
 from efficiency360.statistics.intervals import wilson
 
 REPORTS = Path(__file__).parent.parent.parent / "reports"

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from efficiency360.axes.base import Axis, Need
+from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.axes.speed import numbers, tables
 from efficiency360.axes.speed.timed import Timed
 from efficiency360.axes.stretches import Stretches, interference, unsteadiness
@@ -26,6 +26,7 @@ Variant = Literal["channels_last", "bf16", "compile"]
 _STARTS = timing.runs_needed(0.5)
 _ENOUGH = 1.5  # times the runs that would bound the 99th percentile if they were independent, which they are not
 _COMPARED, _MADE = 64, 16
+_AUTO = 16
 
 
 def _enough_starts(value: int) -> int:
@@ -70,6 +71,12 @@ class Speed(Axis):
     def fresh_starts(self) -> int:
         """At least one: memory is measured in a process that has done nothing else."""
         return max(1, self.cold_starts)
+
+    def workload(self, images: int) -> Workload:  # noqa: ARG002
+        """Latency, about as much again for the sweep, variants, and the roof."""
+        return Workload(
+            images=20, batch=max(self.batches, default=_AUTO), seconds=(2 + len(self.variants)) * self.seconds + 5
+        )
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield runs in stretches (see `axes.stretches`), conditions, memory, the roof and the variants' outputs.
