@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Piece = dict[str, NDArray[np.generic]]
-ROUNDS = 10
+ROUNDS = 20
 _LONGEST = 3
 _WARM_S = 3.0
 _CHUNK = 16

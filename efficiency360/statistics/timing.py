@@ -64,19 +64,59 @@ def median_interval(values: NDArray[np.float64], stretch: NDArray[np.int64], lev
     return Interval(low=low, high=max(centre + half, median), level=level, method="medians of stretches")
 
 
+def tail_interval(
+    values: NDArray[np.float64], stretch: NDArray[np.int64], q: float, level: float = LEVEL
+) -> Interval | None:
+    """`quantile_interval` for a high quantile of positive values; where stretches differ, one that allows for it.
+
+    When the variance between stretches leaves less than half of the values' number, the stretches are the sample: of
+    their own q-quantiles, taken as lognormal, the upper end is the tolerance bound that a share q of all stretches
+    stays below (Natrella 1963, NIST Handbook 91, sec. 2-2.3), or the largest of them. What happened in no stretch at
+    all it cannot know. None for too few values or fewer than five stretches.
+    """
+    n = len(values)
+    effective = effective_size(values <= quantile(values, q), stretch, level)
+    if 2 * effective >= n:
+        return quantile_interval(values, stretch, q, level)
+    own = np.log([quantile(values[stretch == one], q) for one in np.unique(stretch)])
+    factor = _tolerance(len(own), q, (1 + level) / 2)
+    if n < runs_needed(q, level) or factor is None:
+        return None
+    value = quantile(values, q)
+    ranks = _ranks(max(1, min(int(effective), _MOST_RUNS)), q, level, upper=False)
+    low = np.sort(values)[max(0, math.floor(n * ranks[0] / max(1, int(effective))) - 1)] if ranks else values.min()
+    high = max(value, math.exp(max(float(own.max()), float(own.mean()) + factor * float(own.std(ddof=1)))))
+    return Interval(low=min(float(low), value), high=high, level=level, method="tolerance of stretches")
+
+
+def _tolerance(n: int, share: float, confidence: float) -> float | None:
+    """How many standard deviations above the mean of n a bound lies, below which a share is with that confidence.
+
+    Natrella's approximation; None for n below five, where it breaks down.
+    """
+    if n < _BATCHES:
+        return None
+    z_share, z = NormalDist().inv_cdf(share), NormalDist().inv_cdf(confidence)
+    a, b = 1 - z**2 / (2 * (n - 1)), z_share**2 - z**2 / n
+    return (z_share + math.sqrt(max(0.0, z_share**2 - a * b))) / a
+
+
 def runs_needed(q: float, level: float = LEVEL) -> int:
     """The fewest independent values that bound the q-quantile on both sides: 6 for 0.5, 72 for 0.95, 368 for 0.99."""
     tail = (1 - level) / 2
     return math.ceil(math.log(tail) / math.log(max(q, 1 - q)))
 
 
-def _ranks(n: int, q: float, level: float) -> tuple[int, int] | None:
-    """Ranks (r, s), from 1, with P(B < r) <= tail and P(B >= s) <= tail for a binomial B of n and q."""
+def _ranks(n: int, q: float, level: float, *, upper: bool = True) -> tuple[int, int] | None:
+    """Ranks (r, s), from 1, with P(B < r) <= tail and P(B >= s) <= tail for a binomial B of n and q.
+
+    None where there are no such ranks; without `upper`, s need not exist.
+    """
     tail = (1 - level) / 2
     below = np.cumsum(_binomial(n, q))  # below[k] = P(B <= k)
     low = int(np.searchsorted(below, tail, side="right"))
     high = int(np.searchsorted(below, 1 - tail - 1e-12)) + 1
-    return (low, high) if low >= 1 and high <= n else None
+    return (low, high) if low >= 1 and (high <= n or not upper) else None
 
 
 def _binomial(n: int, q: float) -> NDArray[np.float64]:

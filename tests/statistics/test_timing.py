@@ -86,6 +86,32 @@ def test_a_median_of_few_and_very_different_stretches_still_has_an_interval_that
     assert timing.median_interval(values[:5], of[:5]) is None
 
 
+@pytest.mark.parametrize(("q", "least"), [(0.95, 365), (0.99, 330)])
+def test_a_tail_is_covered_though_stretches_drift(q, least):
+    """Between 0.8 and 0.95: with twenty stretches the far tail of their drift is mostly unseen."""
+
+    def draw(rng):
+        of = stretches(740, 20)
+        return np.exp(0.05 * rng.normal(size=740) + 0.1 * rng.normal(size=20)[of]), of
+
+    truth = float(np.exp(np.hypot(0.05, 0.1) * stats.norm.ppf(q)))
+    assert coverage(draw, lambda v, s: timing.tail_interval(v, s, q), truth) >= least
+
+
+@pytest.mark.parametrize("q", [0.95, 0.99])
+def test_a_tail_of_independent_runs_is_that_of_order_statistics(q):
+    values, of = np.random.default_rng(0).exponential(size=2000), stretches(2000, 20)
+    assert timing.tail_interval(values, of, q) == timing.quantile_interval(values, of, q)
+    assert timing.tail_interval(values[:30], of[:30], q) is None
+
+
+def test_tolerance_factors_are_near_the_exact_ones():
+    """Exact factors from the noncentral t distribution (NIST handbook 7.2.6.3)."""
+    for n in (10, 20, 50):
+        exact = stats.nct.ppf(0.975, n - 1, stats.norm.ppf(0.95) * np.sqrt(n)) / np.sqrt(n)
+        assert timing._tolerance(n, 0.95, 0.975) == pytest.approx(exact, rel=0.06)
+
+
 def test_the_mean_of_drifting_stretches_is_covered():
     assert coverage(drifting, timing.mean_interval, 0.0) >= TOO_FEW
 

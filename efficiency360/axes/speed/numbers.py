@@ -9,7 +9,7 @@ import numpy as np
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Interval, Measurement
 from efficiency360.statistics import timing
-from efficiency360.statistics.intervals import LEVEL, wilson
+from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def measurements(timed: Timed) -> Iterator[Measurement]:
 
 
 def _bounds(ms: NDArray[np.float64], of: NDArray[np.int64], stat: str) -> Interval | None:
-    return timing.median_interval(ms, of) if stat == "p50" else timing.quantile_interval(ms, of, QUANTILES[stat])
+    return timing.median_interval(ms, of) if stat == "p50" else timing.tail_interval(ms, of, QUANTILES[stat])
 
 
 def _latency(timed: Timed, stat: str, variant: str = "") -> Measurement | None:
@@ -218,12 +218,9 @@ def _unresolved(ms: NDArray[np.float64], of: NDArray[np.int64]) -> Iterator[Cave
     open_ones = [stat for stat in QUANTILES if _bounds(ms, of, stat) is None]
     if not open_ones:
         return
-    q = QUANTILES[open_ones[0]]
-    effective = int(timing.effective_size(ms <= timing.quantile(ms, q), of, LEVEL))
     text = (
-        f"Not measurable here: {' and '.join(open_ones)} of the latency. The {len(ms)} runs tell as much of"
-        f" {open_ones[0]} as {effective} independent ones, and {timing.runs_needed(q)} are needed to bound it; give it"
-        " more time (speed.seconds), or a quieter machine."
+        f"Not measurable here: {' and '.join(open_ones)} of the latency, of which {len(ms)} runs cannot tell; it takes"
+        f" {timing.runs_needed(QUANTILES[open_ones[0]])} at least. Give it more time (speed.seconds)."
     )
     yield Caveat(id="speed.unresolved", severity="warning", text=text)
 
