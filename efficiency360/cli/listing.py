@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import typer
 
 EXAMPLES = "Example:\n\ne360 list"
+_NAMES, _WIDTH = 16, 78
+_FORMATS = {
+    "terminal": "the scorecard on standard output",
+    "scorecard.json": "for pipelines, with a published JSON Schema",
+    "report.html": "for people: one file, opens offline",
+    "index.html": "one page over many reports (e360 gallery)",
+}
 
 
 def command() -> int:
-    """List the axes that can be measured, the audit files that are shipped, and the models of the zoo."""
+    """List what there is: axes with their settings, audit files, models, output formats."""
     from dataclasses import fields  # noqa: PLC0415 - keeps --help fast
     from typing import Any, cast  # noqa: PLC0415
 
@@ -16,14 +25,37 @@ def command() -> int:
     from efficiency360.axes import axis_ids, axis_type  # noqa: PLC0415
     from efficiency360.spec import audit_names, load_audit  # noqa: PLC0415
 
-    typer.echo("axes (settings)")
+    typer.echo("axes (--axes; settings with their defaults, --set AXIS.KEY=VALUE)")
     for axis_id in axis_ids():
-        settings = ", ".join(f"{field.name}={field.default}" for field in fields(cast("Any", axis_type(axis_id))))
-        typer.echo(f"  {axis_id:<14}{f'({settings})' if settings else ''}")
-    typer.echo("audits (--audit)")
+        cls = cast("Any", axis_type(axis_id))
+        _entry(axis_id, (cls.__doc__ or "").strip().splitlines()[0])
+        for field in fields(cls):
+            _entry("", f"{axis_id}.{field.name} = {_as_toml(field.default)}")
+    typer.echo("audits (--audit NAME, or a path)")
     for name in audit_names():
-        typer.echo(f"  {name:<14}{load_audit(name).description}")
-    typer.echo("models (zoo:NAME)")
+        _entry(name, load_audit(name).description)
+    typer.echo("models (zoo:NAME; timm:NAME and torchvision:NAME are architectures of these packages)")
     for name in zoo.names():
-        typer.echo(f"  {name}")
+        _entry("", name)
+    typer.echo("formats")
+    for name, what in _FORMATS.items():
+        _entry(name, what)
     return 0
+
+
+def _entry(name: str, text: str) -> None:
+    """A name and what it is, wrapped beside it."""
+    lines = textwrap.wrap(text, _WIDTH - _NAMES) or [""]
+    for head, line in zip([name, *[""] * len(lines)], lines, strict=False):
+        typer.echo(f"  {head:<{_NAMES - 2}}{line}".rstrip())
+
+
+def _as_toml(value: object) -> str:
+    """A default as it would be written in an audit file."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    return f'"{value}"' if isinstance(value, str) else str(value)

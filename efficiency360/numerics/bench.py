@@ -100,6 +100,7 @@ class Bench:
             "dtype": np.array([str(self._dtype).removeprefix("torch.")]),
             "device": np.array([self._device.type]),
             "processors": np.array([os.cpu_count() or 1]),
+            "keeps_memory": np.array(["MALLOC_MMAP_THRESHOLD_" in os.environ]),
         }
 
     def _forward(self, batch: int, module: nn.Module | None = None, variant: str = "") -> Forward:

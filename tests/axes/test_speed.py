@@ -167,6 +167,8 @@ class TestDoubts:
             measure(settled=np.array([False]), threads=np.array([9]), stopped=np.array(["batch 64 is big"]))
         )
         assert {"not_settled", "too_many_threads", "sweep_stopped"} <= set(found)
+        assert "keeps_memory" not in found
+        assert "MALLOC_TRIM_THRESHOLD_" in caveats(measure(keeps_memory=np.array([True])))["keeps_memory"]
 
 
 class TestVariants:

@@ -82,9 +82,9 @@ class Speed(Axis):
         """Yield runs in stretches (see `axes.stretches`), conditions, memory, the roof and the variants' outputs.
 
         Of each stretch `stretch_batch` and `stretch_variant` (S,); `threads`, `dtype`, `device`, `processors`,
-        `input_elements` (1,); `settled` (1,) bool; `peak_batch`, `peak_process` and on a GPU `peak_device` (B,) bytes;
-        `stopped` (1,) text where the sweep ended early; `roof` (2,): MACs/s and bytes/s. For variants `logits` and
-        `logits_VARIANT` (N, K), and text `problem_variant` and `problem`.
+        `keeps_memory` (bool), `input_elements`, `settled` (bool), each (1,); `peak_batch`, `peak_process` and on a GPU
+        `peak_device` (B,) bytes; `stopped` (1,) text where the sweep ended early; `roof` (2,): MACs/s and bytes/s. For
+        variants `logits` and `logits_VARIANT` (N, K), and text `problem_variant` and `problem`.
         """
         import torch  # noqa: PLC0415 - only the worker has torch
 

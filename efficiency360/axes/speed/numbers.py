@@ -202,6 +202,12 @@ def caveats(timed: Timed) -> Iterator[Caveat]:
         text=f"The forward pass alone, inputs ready on the device ({len(ms)} single images in {len(np.unique(of))}"
         f" stretches, {threads} of {processors} processors); reading and decoding images is not in it.",
     )
+    if evidence.get("keeps_memory", np.array([False]))[0]:
+        text = (
+            "The process keeps freed memory (MALLOC_TRIM_THRESHOLD_ and MALLOC_MMAP_THRESHOLD_ are set to 1 GiB), as a"
+            " service should: without that a process may by chance be much slower, by half and more."
+        )
+        yield Caveat(id="speed.keeps_memory", severity="info", text=text)
     if threads > processors:
         text = f"{threads} threads on {processors} processors: they wait for each other."
         yield Caveat(id="speed.too_many_threads", severity="warning", text=text)
