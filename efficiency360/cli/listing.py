@@ -34,7 +34,7 @@ def command() -> int:
     typer.echo("audits (--audit NAME, or a path)")
     for name in audit_names():
         _entry(name, load_audit(name).description)
-    typer.echo("models (zoo:NAME; timm:NAME and torchvision:NAME are architectures of these packages)")
+    typer.echo("models (zoo:NAME; also timm:NAME and torchvision:NAME of these packages)")
     for name in zoo.names():
         _entry("", name)
     typer.echo("formats")

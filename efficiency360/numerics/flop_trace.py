@@ -94,6 +94,9 @@ _NOT_IN_THE_REGISTRY: dict[str, Callable[..., int]] = {
 }
 
 
+_CPU_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu"  # in the registry from torch 2.15 on
+
+
 @cache
 def _is_made_of_others(operator: OpOverload) -> bool:
     name = operator.name()  # type: ignore[no-untyped-call]
@@ -116,7 +119,9 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.flops = 0
-        self._formulas = {str(operator): formula for operator, formula in flop_registry.items()} | _NOT_IN_THE_REGISTRY
+        registry = {str(operator): formula for operator, formula in flop_registry.items()}
+        attention = registry["aten._scaled_dot_product_flash_attention"]
+        self._formulas = {_CPU_ATTENTION: attention} | registry | _NOT_IN_THE_REGISTRY
         self._state: Any = None
         self._scripts_entered = 0
 

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from efficiency360.cli.options import EXIT_CODES, parse_budget, parse_settings, read_scorecard
+from efficiency360.cli.options import EXIT_CODES, parse_budget, parse_settings
 from efficiency360.errors import AxisError, ExitCode, InputError, UndecidedError
 from efficiency360.records import Scorecard
+from efficiency360.scorecards import read_scorecard
 
 CARD = {
     "schema_version": 1,
