@@ -47,7 +47,7 @@ def evidence(runs=None, *, marks=None, **changes):
 
 
 def measure(*args, **kwargs):
-    return Speed().measure(evidence(*args, **kwargs), None)
+    return Speed(allowance=0).measure(evidence(*args, **kwargs), None)
 
 
 def one(findings, name, **params):
@@ -74,6 +74,15 @@ def test_quantiles_are_order_statistics_with_their_intervals_and_conditions():
         assert found.interval.low <= found.value <= found.interval.high
         assert found.params == {"stat": stat, "batch": 1, "threads": 2, "dtype": "float32"}
         assert found.n == 1000
+
+
+def test_intervals_of_times_and_rates_allow_for_drift_between_audits():
+    exact, wider = (Speed(allowance=share).measure(evidence(stretches(scale=1.0)), None) for share in (0.0, 0.1))
+    for name, params in (("latency_ms", {"stat": "p50"}), ("throughput", {"batch": 1})):
+        before, after = one(exact, name, **params).interval, one(wider, name, **params).interval
+        assert (after.low, after.high) == (pytest.approx(0.9 * before.low), pytest.approx(1.1 * before.high))
+        assert one(exact, name, **params).value == one(wider, name, **params).value
+    assert "allow 10% for drift" in caveats(wider)["conditions"]
 
 
 def test_throughput_is_images_over_time_at_each_batch():

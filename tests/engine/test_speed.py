@@ -68,8 +68,9 @@ def caveats(axis):
 def test_a_known_sleep_and_its_tail_are_measured_and_named():
     axis = audit(Sleeper(), seconds=4)
     middle, late = latency(axis, "p50"), latency(axis, "p99")
-    assert 5 <= middle.interval.low <= middle.value <= middle.interval.high < 8
-    assert 5 <= late.interval.low <= late.interval.high
+    assert 4.7 <= middle.interval.low <= middle.value <= middle.interval.high < 8
+    assert middle.value >= 5
+    assert 4.7 <= late.interval.low <= late.interval.high
     assert late.interval.high >= 50
     share = float(caveats(axis)["long_tail"].split("%")[0])
     assert 0.5 < share < 4

@@ -44,7 +44,9 @@ class Speed(Axis):
     Settings: `seconds` of latency runs (up to three times as many where a slow model needs them for the percentiles),
     `batches` (none: doubled while it pays), `threads`, `dtype`, `variants`, `cold_starts`.
     The auditor brackets every stretch with its own clock and notes what else the machine did. Intervals cover the
-    variation within the audit; tomorrow's load, another machine or another cooling they cannot cover.
+    variation within the audit, and `allowance` (0.05: 5 % to both sides) what changes between audits of one machine:
+    neighbours, heat, the luck of a process. That is a type B component (JCGM 100:2008, sec. 4.3): the median of one
+    model drifted by 3 % over twenty audits on a shared virtual machine. Another load or machine it cannot cover.
     `speed.peak_memory_bytes` at batch 1 is the process as audited, loading included: Python, torch and the model. At
     larger batches it is the peak while they run. `speed.cold_start_ms` is from the start of a process to the first
     answer, files in the page cache. `speed.roofline_fraction` is the time that the counted MACs and bytes would need at
@@ -65,6 +67,7 @@ class Speed(Axis):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     variants: tuple[Variant, ...] = ()
+    allowance: Annotated[float, Field(ge=0, lt=1)] = 0.05
     cold_starts: Annotated[int, Field(ge=0, le=100), AfterValidator(_enough_starts)] = _STARTS
 
     @property
@@ -119,7 +122,7 @@ class Speed(Axis):
         Raises:
             AxisError: the timings cannot be trusted.
         """
-        timed = Timed(Stretches.read(evidence))
+        timed = Timed(Stretches.read(evidence), self.allowance)
         ms, of = timed.runs(1)
         return Findings(
             measurements=tuple(numbers.measurements(timed)),

@@ -52,7 +52,7 @@ def _latency(timed: Timed, stat: str, variant: str = "") -> Measurement | None:
         unit="ms",
         better="lower",
         n=len(ms),
-        interval=interval,
+        interval=timed.allowed(interval),
         params={**params, "variant": variant} if variant else params,
     )
 
@@ -68,7 +68,7 @@ def _throughput(timed: Timed, batch: int) -> Iterator[Measurement]:
         unit="images/s",
         better="higher",
         n=len(ms),
-        interval=Interval(low=ends[0], high=ends[1], level=interval.level, method=interval.method),
+        interval=timed.allowed(Interval(low=ends[0], high=ends[1], level=interval.level, method=interval.method)),
         params={"batch": batch, **timed.how},
     )
 
@@ -128,7 +128,7 @@ def _roofline(timed: Timed) -> Iterator[Measurement]:
         interval = timing.median_interval(ms, of)
         if needed is None or interval is None:
             continue
-        roof = max(needed)
+        roof, interval = max(needed), timed.allowed(interval)
         yield Measurement(
             name="speed.roofline_fraction",
             value=roof / timing.quantile(ms, QUANTILES["p50"]),
@@ -200,7 +200,8 @@ def caveats(timed: Timed) -> Iterator[Caveat]:
         id="speed.conditions",
         severity="info",
         text=f"The forward pass alone, inputs ready on the device ({len(ms)} single images in {len(np.unique(of))}"
-        f" stretches, {threads} of {processors} processors); reading and decoding images is not in it.",
+        f" stretches, {threads} of {processors} processors); reading and decoding images is not in it. Intervals allow"
+        f" {timed.allowance:.0%} for drift between audits of one machine (speed.allowance).",
     )
     if evidence.get("keeps_memory", np.array([False]))[0]:
         text = (

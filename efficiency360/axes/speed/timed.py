@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficiency360.records import Interval
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,9 +22,10 @@ _KNOWN_COMPUTE = 0.95
 
 @dataclass(frozen=True)
 class Timed:
-    """The stretches of a speed axis."""
+    """The stretches of a speed axis, and the share that intervals allow to both sides for drift between audits."""
 
     stretches: Stretches
+    allowance: float
 
     @property
     def evidence(self) -> Evidence:
@@ -43,6 +46,17 @@ class Timed:
     def variants(self) -> list[str]:
         """The variants that were timed, in the order asked for."""
         return [str(name) for name in dict.fromkeys(self.evidence["stretch_variant"].tolist()) if name]
+
+    def allowed(self, interval: Interval) -> Interval:
+        """An interval of times or rates with the allowance added."""
+        if not self.allowance:
+            return interval
+        return Interval(
+            low=interval.low * (1 - self.allowance),
+            high=interval.high * (1 + self.allowance),
+            level=interval.level,
+            method=f"{interval.method} and {self.allowance:.3g} for drift",
+        )
 
     def mask(self, batch: int, variant: str = "") -> NDArray[np.bool_]:
         """Which stretches (S,) are of this batch size and variant."""
