@@ -49,7 +49,5 @@ def _minutes(seconds: float) -> str:
 def _remark(axis: Foreseen) -> str:
     if axis.why_not is None:
         return ""
-    stops = (
-        "; the audit requires it, so it could not pass" if axis.required and "taken over" not in axis.why_not else ""
-    )
+    stops = "; the audit requires it, so it could not pass" if axis.missed else ""
     return f"will not run: {axis.why_not}{stops}"

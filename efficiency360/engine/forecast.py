@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """One axis: seconds and bytes as far as they can be foretold; `why_not` is set where it will not run."""
+    """One axis: seconds and bytes as far as they can be foretold; `why_not` is set where it will not run.
+
+    `missed` says that the audit requires it and will not have it.
+    """
 
     axis_id: str
-    required: bool
+    missed: bool
     why_not: str | None
     seconds: float | None = None
     peak_bytes: float | None = None
@@ -95,15 +98,14 @@ def _foreseen(context: Context, axis_id: str, probed: _Probed) -> Foreseen:
     there = context.job.elsewhere
     why_not = missing_need(context, axis)
     if there is not None and there.has(axis_id):
-        why_not = f"taken over from {there.folder}"
+        return Foreseen(axis_id, missed=False, why_not=f"taken over from {there.folder}")
     if why_not is not None:
         return Foreseen(axis_id, spec.required, why_not)
     images = len(context.job.data or ())
     work = axis.workload(images)
     if work is None:
-        return Foreseen(axis_id, spec.required, None)
+        return Foreseen(axis_id, missed=False, why_not=None)
     decoded = work.images if axis.needs | axis.wants else 0
     seconds = work.seconds + probed.seconds(work.images, work.batch) + decoded * probed.decode_s
-    return Foreseen(
-        axis_id, spec.required, None, seconds + axis.fresh_starts * probed.load_s, probed.peak_bytes(work.batch)
-    )
+    seconds += axis.fresh_starts * probed.load_s
+    return Foreseen(axis_id, missed=False, why_not=None, seconds=seconds, peak_bytes=probed.peak_bytes(work.batch))

@@ -110,9 +110,7 @@ class Bench:
         return Forward(self._module if module is None else module, (batch, *self._shape), example)
 
     def _peak(self, batch: int) -> Piece:
-        peaks = {"peak_batch": np.array([batch]), "peak_process": np.array([memory.process_peak()])}
-        device = memory.device_peak(self._device)
-        return peaks if device is None else {**peaks, "peak_device": np.array([device])}
+        return {"peak_batch": np.array([batch]), **memory.peaks(self._device)}
 
     def _rounds(self, single: Forward, ms: float) -> Iterator[Piece]:
         """Latency, each variant and a step of the sweep in turn; what is left of the sweep follows."""

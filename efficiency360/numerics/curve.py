@@ -82,9 +82,7 @@ class Curve:
             yield {"rejected_size": np.array([size]), "rejected": np.array([f"{type(error).__name__}: {line}"])}
             return
         forwards[size], self.taken[size] = forward, resized
-        peaks = {"peak_size": np.array([size]), "peak_process": np.array([memory.process_peak()])}
-        device = memory.device_peak(resized.device)
-        yield peaks if device is None else {**peaks, "peak_device": np.array([device])}
+        yield {"peak_size": np.array([size]), **memory.peaks(resized.device)}
 
     def _macs(self, subject: Subject) -> int:
         """Multiply-adds of one image, or -1 where they cannot be counted."""

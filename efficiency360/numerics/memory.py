@@ -5,8 +5,13 @@ from __future__ import annotations
 import resource
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _KIB = 1024
 _UNLIMITED = 1 << 60
@@ -28,6 +33,12 @@ def process_now() -> int:
 def device_peak(device: torch.device) -> int | None:
     """Bytes that torch has reserved on the device at most since the last reset; None for a device without memory."""
     return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None
+
+
+def peaks(device: torch.device) -> dict[str, NDArray[np.generic]]:
+    """Both peaks as evidence: `peak_process` (1,) and, on a device with memory, `peak_device` (1,), in bytes."""
+    found = {"process": process_peak(), "device": device_peak(device)}
+    return {f"peak_{scope}": np.array([peak]) for scope, peak in found.items() if peak is not None}
 
 
 def reset_peaks(device: torch.device) -> None:

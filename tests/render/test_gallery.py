@@ -8,13 +8,13 @@ import pytest
 
 from efficiency360.arrays import load_arrays
 from efficiency360.axes import make_axis
+from efficiency360.engine.store import KEY
 from efficiency360.files import sha256_file
 from efficiency360.render import html
 from efficiency360.scorecards import read_scorecard
 
 GALLERY = Path(__file__).parent.parent.parent / "reports"
 FOLDERS = sorted(path.parent.name for path in GALLERY.glob("*/scorecard.json"))
-KEY = "__key__"
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
