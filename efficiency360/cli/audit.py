@@ -56,6 +56,13 @@ def command(
         Path | None,
         typer.Option("--with", metavar="DIR", help="Take over what another audit of this model observed elsewhere."),
     ] = None,
+    trust_code: Annotated[
+        bool,
+        typer.Option("--trust-code", help="Open files that can run code of their own, such as pickled models."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, in about how many minutes and how much memory.")
     ] = False,
@@ -83,6 +90,8 @@ def command(
         budget=parse_budget(budget) if budget else None,
         resume=resume,
         evidence=with_,
+        trust_code=trust_code,
+        strict=strict,
     )
 
 

@@ -53,6 +53,8 @@ def audit(
     out: str | Path | None = None,
     resume: bool = False,
     evidence: str | Path | None = None,
+    trust_code: bool = False,
+    strict: bool = False,
     reporter: Reporter | None = None,
 ) -> Scorecard:
     """Audit a vision model.
@@ -77,6 +79,9 @@ def audit(
         out: folder for `scorecard.json`, `report.html`, `evidence/` and `run.log` (default: kept nowhere).
         resume: reuse evidence in `out` that belongs to exactly this audit.
         evidence: folder of another audit of this model, on another machine perhaps, whose axes are taken over.
+        trust_code: open files that can run code of their own when opened: whole pickled models, TorchScript, exported
+            programs, ONNX with external data.
+        strict: refuse to go on where a layer of the worker's isolation is missing on this machine.
         reporter: told of progress.
 
     Returns:
@@ -125,6 +130,8 @@ def _job(
     out: str | Path | None,
     resume: bool,
     evidence: str | Path | None,
+    trust_code: bool,
+    strict: bool,
     reporter: Reporter | None,
 ) -> tuple[AuditJob, frozenset[str]]:
     """The arguments of `audit`, checked and opened, and the axes to run; `scratch` stands in for `out`."""
@@ -143,7 +150,7 @@ def _job(
         "threads": threads or default_threads(),
         "seed": seed,
     }
-    options = SubjectOptions(arch, remap, key, Path(manifest) if manifest else None, input)
+    options = SubjectOptions(arch, remap, key, Path(manifest) if manifest else None, input, trust_code)
     module = None if isinstance(subject, str | Path) else subject
     request = _module_request(module, options) if module is not None else request_subject(str(subject), options)
     given = {
@@ -159,6 +166,8 @@ def _job(
         "device": device,
         "threads": threads,
         "with": evidence,
+        "trust-code": trust_code or None,
+        "strict": strict or None,
     }
     if evidence and out and Path(evidence).resolve() == Path(out).resolve():
         raise InputError("--with and --out are the same folder; give another --out, so that nothing is lost")
@@ -172,6 +181,7 @@ def _job(
         elsewhere=Elsewhere.open(Path(evidence)) if evidence else None,
         module=module,
         resume=resume,
+        strict=strict,
         budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
         reporter=reporter or Quiet(),
     )
@@ -237,7 +247,7 @@ def _command(subject: str, given: Mapping[str, Any], settings: Mapping[str, Mapp
     words = ["e360", "audit", subject]
     for option, value in given.items():
         if value is not None and not isinstance(value, Dataset):
-            words += [f"--{option}", str(value)]
+            words += [f"--{option}"] if value is True else [f"--{option}", str(value)]
     for axis_id, keys in settings.items():
         for key, value in keys.items():
             words += ["--set", f"{axis_id}.{key}={value}"]

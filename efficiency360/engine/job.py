@@ -77,5 +77,6 @@ class AuditJob:
     elsewhere: Elsewhere | None = None
     module: nn.Module | None = None
     resume: bool = False
+    strict: bool = False
     budget_s: float | None = None
     reporter: Reporter = field(default_factory=Quiet)

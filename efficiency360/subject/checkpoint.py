@@ -17,7 +17,7 @@ from efficiency360.errors import InputError
 from efficiency360.subject.archive import check_checksums
 from efficiency360.subject.candidates import Candidate, SortedWeights, candidates, find, part_of, quoted, select, short
 from efficiency360.subject.matching import Attempt, by_name, by_order, dtype_name, is_counter, unwrap
-from efficiency360.subject.sniff import FileKind, refusal, shown
+from efficiency360.subject.sniff import REFUSALS, FileKind, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...]) -> objec
     Raises:
         InputError: not a kind that is opened, damaged, or with objects that `weights_only` refuses, which are named.
     """
-    if why := refusal(kind):
+    if why := REFUSALS.get(kind):
         raise InputError(f"{shown(path)}: {why}")
     try:
         with warnings.catch_warnings():

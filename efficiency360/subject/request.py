@@ -39,6 +39,7 @@ class SubjectRequest(Record):
     device: str = "auto"
     threads: int = 1
     seed: int = 0
+    trust_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class SubjectOptions:
     key: str | None = None
     manifest: Path | None = None
     input: tuple[int, int, int] | None = None
+    trust_code: bool = False
 
 
 def request_subject(subject: str, options: SubjectOptions) -> SubjectRequest:
@@ -117,7 +119,7 @@ def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
 
 def _weights_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequest:
     sniffed = sniff(path)
-    if why := refusal(sniffed.kind):
+    if why := refusal(sniffed, trust_code=options.trust_code):
         raise InputError(f"{path}: {why}")
     beside = options.manifest or find_manifest(path)
     manifest = load_manifest(beside) if beside else Manifest()

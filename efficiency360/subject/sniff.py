@@ -37,37 +37,44 @@ class FileKind(StrEnum):
     TORCHSCRIPT = "torchscript"
     EXPORTED_PROGRAM = "exported_program"
     ONNX = "onnx"
+    HUGGINGFACE = "huggingface_folder"
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """A file's kind, the "module.name" of every global that its pickle names, and one clause: what in it says so."""
+    """A file's kind, the "module.name" of every global that its pickle names, and one clause: what in it says so.
+
+    `external` names the other files that an ONNX model wants read for its weights.
+    """
 
     kind: FileKind
     globals: tuple[str, ...]
     evidence: str
+    external: tuple[str, ...] = ()
 
 
 _WAY_ON = (
-    'save the weights alone with safetensors.torch.save_file(model.state_dict(), "model.safetensors")'
-    " and audit that file with --arch"
+    "where you trust it, add --trust-code; or save the weights alone with"
+    ' safetensors.torch.save_file(model.state_dict(), "model.safetensors") and audit that file with --arch'
 )
 REFUSALS: Mapping[FileKind, str] = MappingProxyType(
     {
         FileKind.PICKLED_MODULE: "this is a whole pickled model, and opening it can run any code that it carries;"
-        f" where you trust it, load it yourself, {_WAY_ON}",
-        FileKind.TORCHSCRIPT: "this is a TorchScript archive, and opening it can run code that it carries;"
-        f" where you trust it, load it yourself, {_WAY_ON}",
+        f" {_WAY_ON}",
+        FileKind.TORCHSCRIPT: f"this is a TorchScript archive, and opening it can run code that it carries; {_WAY_ON}",
         FileKind.EXPORTED_PROGRAM: "this is a torch.export archive, and opening it can run code that it carries;"
-        f" in the program that exported it, {_WAY_ON}",
-        FileKind.ONNX: f"this is an ONNX model, which is not supported yet; in the program that exported it, {_WAY_ON}",
+        f" {_WAY_ON}",
+        FileKind.ONNX: "this is an ONNX model that wants other files read for its weights; where you trust it, add"
+        " --trust-code; or save it again as one file with onnx.save_model(model, path)",
     }
 )
 
 
-def refusal(kind: FileKind) -> str | None:
-    """Why a kind of file is not opened and the way on, in a sentence; None for the kinds that are."""
-    return REFUSALS.get(kind)
+def refusal(sniffed: Sniffed, *, trust_code: bool = False) -> str | None:
+    """Why a file is not opened and the ways on, in a sentence; None for what is opened."""
+    if trust_code or (sniffed.kind is FileKind.ONNX and not sniffed.external):
+        return None
+    return REFUSALS.get(sniffed.kind)
 
 
 def sniff(path: Path) -> Sniffed:

@@ -40,7 +40,7 @@ STATE: dict[str, Tensor] = dict(NET.state_dict())
 
 def _open(path: Path, net: nn.Module = NET, **options: Any) -> Fit:
     sniffed = sniff(path)
-    if why := refusal(sniffed.kind):
+    if why := refusal(sniffed):
         raise InputError(f"{path}: {why}")
     loaded = read_weights(path, sniffed.kind, sniffed.globals)
     return fit(loaded, net.state_dict(), **{"remap": None, "key": None, "file": path.name, **options})

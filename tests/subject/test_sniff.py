@@ -20,7 +20,7 @@ from torch import nn
 
 from efficiency360.errors import InputError
 from efficiency360.subject.opcodes import Made, read_program
-from efficiency360.subject.sniff import REFUSALS, FileKind, refusal, sniff
+from efficiency360.subject.sniff import REFUSALS, FileKind, Sniffed, refusal, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +117,11 @@ def test_kinds_that_are_refused_are_still_named(tmp_path: Path, entry: str, kind
 
 
 def test_every_kind_is_either_refused_or_opened() -> None:
-    opened = {kind for kind in FileKind if refusal(kind) is None}
-    assert opened == {FileKind.SAFETENSORS, FileKind.ZIP_WEIGHTS, FileKind.LEGACY_WEIGHTS}
+    opened = {kind for kind in FileKind if refusal(Sniffed(kind, (), "", external=("weights.bin",))) is None}
+    weights = {FileKind.SAFETENSORS, FileKind.ZIP_WEIGHTS, FileKind.LEGACY_WEIGHTS, FileKind.HUGGINGFACE}
+    assert opened == weights
+    assert refusal(Sniffed(FileKind.ONNX, (), "")) is None
+    assert not any(refusal(Sniffed(kind, (), ""), trust_code=True) for kind in FileKind)
     assert not any("\n" in sentence for sentence in REFUSALS.values())
 
 
