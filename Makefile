@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast lint types check schema gallery bench clean
+.PHONY: help demo test test-fast lint types check schema architectures gallery bench clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ check: lint types test ## What CI runs.
 
 schema: $(VENV)/.installed ## Write the JSON Schema of scorecards anew.
 	$(BIN)/python -m efficiency360.schema > efficiency360/scorecard.schema.json
+
+architectures: $(VENV)/.installed ## Write the index of architectures that e360 inspect compares with anew (minutes).
+	$(BIN)/python -m efficiency360.subject.index_architectures > efficiency360/subject/architectures.json.new
+	mv efficiency360/subject/architectures.json.new efficiency360/subject/architectures.json
 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
 	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done

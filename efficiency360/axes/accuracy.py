@@ -27,6 +27,7 @@ _TOP = 5
 _LITTLE, _TIMES_CHANCE = 0.2, 3
 _FEW = 30
 _WORST_ERRORS = 12
+_CHANGED = 0.1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -51,16 +52,20 @@ class Accuracy(Axis):
         return Workload(images, self.batch_size)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
-        """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch."""
+        """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch; `again`: the first batch anew."""
         import torch  # noqa: PLC0415 - only the worker has torch
 
         if data is None:
             raise AxisError("no data")
+        first = None
         with torch.inference_mode():
             for batch in data.batches(self.batch_size):
+                first = batch if first is None else first
                 logits = subject.logits(subject.to_input(batch.images))
                 yield {"logits": logits.float().cpu().numpy(), "readable": batch.readable}
                 run.progress(batch.start + len(batch.readable), len(data))
+            if first is not None:
+                yield {"again": subject.logits(subject.to_input(first.images)).float().cpu().numpy()}
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:
         """Compare `logits` (N, K) with the labels of the N images.
@@ -78,6 +83,7 @@ class Accuracy(Axis):
         _check_finite(logits, rows, labels)
         rank = _rank(logits, classes)
         caveats += [*_doubts(rank == 0, classes, logits.shape[1]), *_ties(logits), *labels.caveats]
+        caveats += _asked_again(evidence)
         return Findings(
             measurements=(*_overall(rank, classes, logits.shape[1]), *_per_class(rank == 0, classes, labels)),
             series=(_confident_errors(logits, classes, rows, labels),),
@@ -162,6 +168,25 @@ def _unreadable(readable: NDArray[np.bool_], labels: Labels, allowed: float) -> 
     if len(bad) > allowed * len(readable) or len(bad) == len(readable):
         raise AxisError(f"{count}; at most {allowed:.1%} may be (accuracy.max_unreadable)")
     yield Caveat(id="data.unreadable", severity="warning", text=f"{count}; they are left out.")
+
+
+def _asked_again(evidence: Evidence) -> Iterator[Caveat]:
+    """Compare the answers to the first images with those to the same images at the end.
+
+    Raises:
+        AxisError: more than a tenth of the predictions changed.
+    """
+    again = evidence.get("again", evidence["logits"][:0])
+    before = evidence["logits"][: len(again)]
+    if again.shape != before.shape:
+        raise AxisError("asked again at the end, the model answered in another shape")
+    changed = int((again.argmax(axis=1) != before.argmax(axis=1)).sum())
+    said = f"Asked again at the end, it gave another class to {changed} of the first {len(again)} images"
+    if changed > _CHANGED * len(again):
+        raise AxisError(f"{said[0].lower()}{said[1:]}: its answers depend on what came before, or on chance")
+    if changed:
+        text = f"{said}: its answers depend on what came before, or on chance."
+        yield Caveat(id="accuracy.answers_change", severity="critical", text=text)
 
 
 def _check_finite(logits: NDArray[np.float64], rows: NDArray[np.int64], labels: Labels) -> None:

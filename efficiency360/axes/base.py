@@ -79,7 +79,8 @@ class Axis(Protocol):
     where they fail, but those in `may_use` are only left out. `timed` says that its numbers belong to this machine and
     that nothing may disturb it. `fresh_starts` is how many new processes are started for it, one after the other, by
     the auditor's clock (evidence `start_s`, seconds from start to first answer); it observes in the last of them.
-    `data_sets` names further data sets by path.
+    `data_sets` names further data sets by path. `compiles` says that it starts a compiler, which the wall lets through
+    for models without code of their own.
     """
 
     id: ClassVar[str]
@@ -94,6 +95,11 @@ class Axis(Protocol):
     def fresh_starts(self) -> int:
         """How many new processes to start before observing; 0: the one that is there will do."""
         return 0
+
+    @property
+    def compiles(self) -> bool:
+        """Whether it starts a compiler."""
+        return False
 
     @property
     def data_sets(self) -> Mapping[str, str]:

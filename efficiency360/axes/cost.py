@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from efficiency360.axes.base import Evidence, Labels, Run
     from efficiency360.dataset.stream import ImageStream
+    from efficiency360.records import Better
     from efficiency360.subject.subject import Subject
 
 _AGREEMENT = 0.001
@@ -43,7 +44,18 @@ class Cost(Axis):
         return Workload(images=3, seconds=3)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
-        """Yield the counts, each as an array of one, and the operators as names with calls and MACs."""
+        """Yield the counts, each as an array of one, and the operators as names with calls and MACs.
+
+        Of a model that torch cannot look into `black_box` (1,), text that says why, stands in place of its compute.
+        """
+        yield {
+            "params": _one(subject.weights.params),
+            "weights_bytes": _one(subject.weights.weights_bytes),
+            "file_bytes": np.array([subject.file_bytes] if subject.file_bytes else [], dtype=np.int64),
+        }
+        yield {"black_box": np.array([subject.black_box])} if subject.black_box else self._compute(subject, run)
+
+    def _compute(self, subject: Subject, run: Run) -> Evidence:
         import torch  # noqa: PLC0415 - only the worker has torch
 
         from efficiency360.numerics.complexity import count  # noqa: PLC0415
@@ -51,13 +63,9 @@ class Cost(Axis):
         generator = torch.Generator().manual_seed(run.seed)
         image = torch.rand((1, *subject.input_shape), generator=generator).to(subject.device)
         complexity = count(subject.module, subject.normalised(image))
-        tensors = [*subject.module.parameters(), *subject.module.buffers()]
         operators = sorted(complexity.macs_by_operator)
         uncounted = sorted(complexity.uncounted_calls)
-        yield {
-            "params": _one(sum(parameter.numel() for parameter in subject.module.parameters())),
-            "weights_bytes": _one(sum(tensor.numel() * tensor.element_size() for tensor in tensors)),
-            "file_bytes": np.array([subject.file_bytes] if subject.file_bytes else [], dtype=np.int64),
+        return {
             "macs": _one(complexity.macs),
             "activations": _one(complexity.activations),
             "elementwise": _one(complexity.elementwise_elements),
@@ -71,13 +79,10 @@ class Cost(Axis):
         }
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
-        """Name the counts and say where they cannot be trusted."""
-        macs = int(evidence["macs"][0])
+        """Name the counts and say where they cannot be trusted; compute that was not seen is left out, not 0."""
         counted = [
             ("cost.params", int(evidence["params"][0]), "parameters", "lower"),
-            ("cost.macs", macs, "MACs", "lower"),
-            ("cost.flops", 2 * macs, "FLOPs", "lower"),
-            ("cost.activations", int(evidence["activations"][0]), "elements", "lower"),
+            *_compute(evidence),
             ("cost.weights_bytes", int(evidence["weights_bytes"][0]), "bytes", "lower"),
             *(("cost.file_bytes", int(size), "bytes", "lower") for size in evidence["file_bytes"]),
             ("cost.op_coverage", 0.0 if _hidden(evidence) else float(evidence["coverage"][0]), "proportion", "higher"),
@@ -86,9 +91,19 @@ class Cost(Axis):
             measurements=tuple(
                 Measurement(name=name, value=value, unit=unit, better=better) for name, value, unit, better in counted
             ),
-            series=(_operators(evidence),),
-            caveats=tuple(_caveats(evidence, macs)),
+            series=(_operators(evidence),) if "operator" in evidence else (),
+            caveats=tuple(_caveats(evidence)),
         )
+
+
+def _compute(evidence: Evidence) -> Iterator[tuple[str, float, str, Better]]:
+    """What an image takes, as far as it was seen."""
+    if _hidden(evidence):
+        return
+    macs = int(evidence["macs"][0])
+    yield "cost.macs", macs, "MACs", "lower"
+    yield "cost.flops", 2 * macs, "FLOPs", "lower"
+    yield "cost.activations", int(evidence["activations"][0]), "elements", "lower"
 
 
 def _one(value: int) -> np.ndarray:
@@ -110,17 +125,25 @@ def _operators(evidence: Evidence) -> Series:
 
 
 def _hidden(evidence: Evidence) -> bool:
-    """Whether a model has weights but showed the tracer too little arithmetic to have used them."""
-    return bool(evidence["macs"][0] == 0 and evidence["params"][0] > evidence["elementwise"][0])
+    """Whether torch saw nothing, or a model has weights but showed too little arithmetic to have used them."""
+    return "macs" not in evidence or bool(
+        evidence["macs"][0] == 0 and evidence["params"][0] > evidence["elementwise"][0]
+    )
 
 
-def _caveats(evidence: Evidence, macs: int) -> Iterator[Caveat]:
+def _caveats(evidence: Evidence) -> Iterator[Caveat]:
     yield Caveat(
         id="cost.convention",
         severity="info",
         text="One multiply-add is one MAC and two FLOPs; normalisation and pooling count as fvcore counts them,"
         " element-wise arithmetic counts nothing; one image.",
     )
+    for why in evidence.get("black_box", ()):
+        text = f"{why}: MACs, FLOPs and activations are not known."
+        yield Caveat(id="cost.black_box", severity="warning", text=text)
+    if "macs" not in evidence:
+        return
+    macs = int(evidence["macs"][0])
     if _hidden(evidence):
         text = "The model has weights, yet no arithmetic was seen: it computes outside torch. The MACs are not known."
         yield Caveat(id="cost.nothing_counted", severity="critical", text=text)

@@ -25,10 +25,11 @@ _OURS = {
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
     "resolution": "efficiency360.axes.resolution:Resolution",
 }
-
-
-_HIDDEN = {"probe": "efficiency360.axes.probe:Probe"}
-"""Not for audits: what a dry run observes."""
+_HIDDEN = {
+    "probe": "efficiency360.axes.probe:Probe",
+    "behaviour": "efficiency360.axes.behaviour:Behaviour",
+}
+"""Not for audit files: what a dry run observes, and what is asked of every subject first."""
 
 
 @cache

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from efficiency360.cli import audit, demo, doctor, gallery, gate, listing, report
+from efficiency360.cli import audit, demo, doctor, gallery, gate, inspect, listing, report
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("audit", epilog=audit.EXAMPLES)(audit.command)
 app.command("demo", epilog=demo.EXAMPLES)(demo.command)
 app.command("gate", epilog=gate.EXAMPLES)(gate.command)
+app.command("inspect", epilog=inspect.EXAMPLES)(inspect.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("gallery", epilog=gallery.EXAMPLES)(gallery.command)
 app.command("list", epilog=listing.EXAMPLES)(listing.command)

@@ -12,6 +12,7 @@ _FORMATS = {
     "terminal": "the scorecard on standard output",
     "scorecard.json": "for pipelines, with a published JSON Schema",
     "report.html": "for people: one file, opens offline",
+    "measurements.csv": "for spreadsheets: one row a measurement (e360 report --format csv)",
     "index.html": "one page over many reports (e360 gallery)",
 }
 

@@ -14,7 +14,7 @@ from efficiency360.axes import Need, axis_ids, axis_type, make_axis
 from efficiency360.dataset import resolve_labels
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
-from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed
+from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed, signs_of_foreign_code
 from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore
 from efficiency360.errors import AxisError, InputError
@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from efficiency360.axes import Axis
     from efficiency360.engine.elsewhere import Elsewhere
     from efficiency360.engine.job import AuditJob
+    from efficiency360.subject.info import SubjectInfo
 
-
-_UNTRAINED = frozenset({"subject.random_weights", "subject.factory_weights"})
+_BESIDE_LABELS = frozenset(
+    f"subject.{what}"
+    for what in ("random_weights", "factory_weights", "stateful", "nondeterministic", "trains", "behaviour_unknown")
+)
 
 
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
@@ -76,13 +79,21 @@ def prepared(job: AuditJob) -> Iterator[Context]:
     """
     _check_writable(job.out)
     deadline = None if job.budget_s is None else time.monotonic() + job.budget_s
-    log = job.out / "run.log"
-    _begin(log, job)
-    executor: Executor = InProcess(job.module) if job.module is not None else Worker(log, deadline=deadline)
+    _begin(job.out / "run.log", job)
+    executor = _executor(job, deadline)
     try:
         yield _prepare(job, executor)
     finally:
         executor.close()
+
+
+def _executor(job: AuditJob, deadline: float | None) -> Executor:
+    if job.module is not None:
+        if job.strict:
+            raise InputError("a module in memory is observed in this process, without isolation: strict needs a file")
+        return InProcess(job.module)
+    compilers = any(make_axis(axis_id, axis.settings).compiles for axis_id, axis in job.spec.axes.items())
+    return Worker(job.out / "run.log", deadline=deadline, compilers=compilers, strict=job.strict)
 
 
 def _listed(spec: AuditSpec) -> list[str]:
@@ -120,9 +131,31 @@ def _prepare(job: AuditJob, executor: Executor) -> Context:
         job.reporter.stage(f"Hashing {len(job.data)} images")
         dataset = job.data.record(job.data.image_hashes())
     context = Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"), load_s)
+    context = replace(context, info=_with_behaviour(context))
     if job.elsewhere is not None:
         job.elsewhere.check_same_model(info.record)
     return context
+
+
+def _with_behaviour(context: Context) -> SubjectInfo:
+    """The subject's record with caveats on how it answers when it is asked again."""
+    context.job.reporter.stage(f"Asking {context.job.request.name} twice")
+    axis = make_axis("behaviour", {})
+    try:
+        caveats = axis.measure(observe_once(context, axis, {}).evidence, None).caveats
+    except (AxisError, ValueError, LookupError, TypeError) as error:
+        text = f"How it behaves when it is asked again could not be found out: {error}."
+        caveats = (Caveat(id="subject.behaviour_unknown", severity="critical", text=text),)
+    record = context.info.record
+    record = record.model_copy(update={"caveats": (*record.caveats, *caveats, *_gaps(context.executor))})
+    return context.info.model_copy(update={"record": record})
+
+
+def _gaps(executor: Executor) -> Iterator[Caveat]:
+    """What the wall around the model lacks on this machine."""
+    if executor.missing:
+        text = f"Its process was not fully confined: this machine does not give {', '.join(executor.missing)}."
+        yield Caveat(id="subject.wall_incomplete", severity="warning", text=text)
 
 
 def _run_axis(context: Context, axis_id: str, selected: frozenset[str]) -> AxisRecord:
@@ -184,9 +217,8 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
     except AxisError as error:
         return ended("failed", str(error))
     except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-        return ended(
-            "failed", f"the evidence does not make sense ({type(error).__name__}: {str(error).splitlines()[0]})"
-        )
+        line = (str(error).splitlines() or [""])[0]
+        return ended("failed", f"the evidence does not make sense ({type(error).__name__}: {line})")
     return AxisRecord(
         id=axis.id,
         version=axis.version,
@@ -196,7 +228,11 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         measurements=findings.measurements,
         series=findings.series,
         artifacts=(stored.artifact, *(other.artifact for other in used.values())),
-        caveats=(*findings.caveats, *_label_caveat(context, axis)),
+        caveats=(
+            *findings.caveats,
+            *_label_caveat(context, axis),
+            *signs_of_foreign_code(context, stored.evidence),
+        ),
     )
 
 
@@ -215,10 +251,10 @@ def missing_need(context: Context, axis: Axis) -> str | None:
 
 
 def _label_caveat(context: Context, axis: Axis) -> tuple[Caveat, ...]:
-    """Random weights make every labelled number meaningless, so the caveat stands beside each."""
+    """What makes every labelled number doubtful or meaningless stands beside each."""
     if Need.LABELS not in axis.needs:
         return ()
-    return tuple(caveat for caveat in context.info.record.caveats if caveat.id in _UNTRAINED)
+    return tuple(caveat for caveat in context.info.record.caveats if caveat.id in _BESIDE_LABELS)
 
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:

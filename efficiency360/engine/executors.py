@@ -12,6 +12,7 @@ import numpy as np
 
 from efficiency360.engine.host import Host, Marks
 from efficiency360.errors import AxisError, E360Error, InputError
+from efficiency360.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 class Executor(Protocol):
     """Loads one subject, then observes it axis by axis."""
 
-    isolation: tuple[str, ...]
+    @property
+    def isolation(self) -> tuple[str, ...]:
+        """What keeps the subject from the rest of the machine, in words."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Layers that this machine does not give."""
 
     def load(self, request: SubjectRequest) -> SubjectInfo:
         """Load the subject; raises InputError where it cannot be."""
@@ -47,6 +54,7 @@ class InProcess:
     """For an `nn.Module` in memory: the caller's own code, so no wall; the module is copied."""
 
     isolation: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -61,7 +69,7 @@ class InProcess:
         except E360Error:
             raise
         except Exception as error:
-            raise InputError(f"the module cannot be audited ({type(error).__name__}: {error})") from error
+            raise InputError(f"the module cannot be audited ({told(error)})") from error
         return self._observer.info
 
     def start_anew(self) -> float | None:
@@ -78,7 +86,7 @@ class InProcess:
         except E360Error as error:
             raise AxisError(str(error)) from error
         except Exception as error:
-            raise AxisError(f"{type(error).__name__}: {error}") from error
+            raise AxisError(told(error)) from error
 
     def close(self) -> None:
         """Nothing was started."""

@@ -10,6 +10,7 @@ import torch
 
 from efficiency360.axes import Run, make_axis
 from efficiency360.dataset.stream import ImageStream
+from efficiency360.engine.guard import REPLACED, Guard
 from efficiency360.subject.load import load_subject
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
 
+_NAMED = 100
+
 
 class Observer:
     """Holds one loaded subject."""
@@ -30,6 +33,7 @@ class Observer:
     def __init__(self, request: SubjectRequest, module: nn.Module | None = None) -> None:
         torch.set_num_threads(request.threads)
         self._request = request
+        self._guard = Guard() if module is not None or request.runs_code else None
         self._subject, self.info = load_subject(request, module)
 
     info: SubjectInfo
@@ -45,3 +49,5 @@ class Observer:
         streams = {name: ImageStream(source, self.info.preprocess, threads) for name, source in sources.items()}
         run = Run(seed, threads, asked.progress, mark, streams)
         yield from make_axis(asked.axis_id, asked.settings).observe(self._subject, streams.get("data"), run)
+        if self._guard is not None and (replaced := self._guard.replaced()):
+            yield {REPLACED: np.array(replaced[:_NAMED], dtype=np.str_)}

@@ -1,157 +1,35 @@
-"""The only process in which the subject's code or weights live: `python -m efficiency360.engine.worker REPLY_FD`.
+"""The only process in which the subject's code or weights live: `python -m efficiency360.engine.worker REPLY_FD PLAN`.
 
 Commands come on standard input, answers go to the file descriptor named on the command line; what the model prints goes
-to the log. Images are asked for by position, so neither names nor labels are ever here.
+to the log. The wall stands before anything is imported that starts threads, for it binds the calling thread only.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import os
-import resource
 import signal
 import sys
-import threading
-import traceback
-from typing import TYPE_CHECKING
 
-from efficiency360.engine.job import Observation
-from efficiency360.engine.wire import Message, WireError, receive, send
-from efficiency360.errors import AxisError, E360Error
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from efficiency360.engine.observer import Observer
+from efficiency360.engine.wall import Plan, raise_wall
+from efficiency360.engine.wall.libc import prctl
 
 _PR_SET_PDEATHSIG = 1
-_PIPE_ENDED = "the other side closed the pipe"
-
-
-class Link:
-    """The two pipes to the parent. Sending is safe from several threads; only one thread receives at a time."""
-
-    def __init__(self, commands: int, replies: int) -> None:
-        self._commands, self._replies = commands, replies
-        self._lock = threading.Lock()
-
-    def send(self, message: Message) -> None:
-        """Send a message to the parent."""
-        with self._lock:
-            send(self._write, message)
-
-    def receive(self) -> Message:
-        """Wait for the parent's next message."""
-        return receive(self._read)
-
-    def _write(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._replies, view) :]
-
-    def _read(self, n: int) -> bytearray:
-        data = bytearray(n)
-        view = memoryview(data)
-        while view:
-            got = os.readv(self._commands, [view])
-            if not got:
-                raise WireError(_PIPE_ENDED)
-            view = view[got:]
-        return data
-
-
-class RemoteImages:
-    """One of the parent's data sets, by position."""
-
-    def __init__(self, link: Link, name: str, n: int) -> None:
-        self._link, self._name, self._n = link, name, n
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return self._n
-
-    def read(self, start: int, stop: int) -> list[bytes | NDArray[np.generic]]:
-        """Ask the parent for images `start` to `stop`."""
-        self._link.send(Message("need", {"of": self._name, "start": start, "stop": stop}))
-        answer = self._link.receive()
-        if answer.body["arrays"]:
-            return list(answer.arrays["images"])
-        data, ends = answer.arrays["bytes"].tobytes(), answer.arrays["ends"].tolist()
-        return [data[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
-
-
-def harden() -> None:
-    """What must hold before anything heavy is imported: no core dumps, and an end when the parent ends."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def serve(link: Link) -> None:
-    """Load what the first command names, then observe on command until the parent hangs up."""
-    observer: Observer | None = None
-    while True:
-        try:
-            command = link.receive()
-        except WireError:
-            return
-        try:
-            if command.kind == "load":
-                observer = _load(link, command)
-            elif observer is not None:
-                _observe(link, command, observer)
-        except Exception as error:  # noqa: BLE001 - whatever the subject raises is a result to report
-            traceback.print_exc()
-            link.send(Message("error", {"category": _category(error), "message": _one_line(error)}))
-
-
-def _load(link: Link, command: Message) -> Observer:
-    from efficiency360.engine.observer import Observer  # noqa: PLC0415 - torch comes in only now
-    from efficiency360.subject.request import SubjectRequest  # noqa: PLC0415
-
-    observer = Observer(SubjectRequest.model_validate(command.body))
-    link.send(Message("loaded", observer.info.model_dump(mode="json")))
-    return observer
-
-
-def _observe(link: Link, command: Message, observer: Observer) -> None:
-    sources = {name: RemoteImages(link, name, n) for name, n in command.body["images"].items()}
-
-    def progress(done: int, total: int) -> None:
-        link.send(Message("progress", {"done": done, "total": total}))
-
-    def mark() -> None:
-        link.send(Message("mark"))
-        link.receive()
-
-    asked = Observation(command.body["axis"], command.body["settings"], progress=progress)
-    for piece in observer.observe(asked, sources, mark):
-        link.send(Message("evidence", arrays=piece))
-    link.send(Message("done"))
-
-
-def _category(error: Exception) -> str:
-    if isinstance(error, AxisError):
-        return "axis"
-    return "input" if isinstance(error, E360Error) else "unexpected"
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())[:500]
-    return text if isinstance(error, E360Error) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def main() -> None:
-    """Take over standard input for commands and leave the model an empty one."""
-    harden()
+    """Raise the wall, take over standard input for commands, and leave the model an empty one."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    layers = raise_wall(Plan.from_json(sys.argv[2]))
     commands = os.dup(0)
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a file descriptor is wanted
         os.dup2(nothing.fileno(), 0)
-    try:
-        serve(Link(commands, int(sys.argv[1])))
-    except BrokenPipeError:
-        sys.exit(1)
+    from efficiency360.engine.serving import Link, serve  # noqa: PLC0415 - numpy starts threads
+
+    with contextlib.suppress(BrokenPipeError):
+        serve(Link(commands, int(sys.argv[1])), layers)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ _WAS = {"skipped": "was skipped", "failed": "failed"}
 def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
     """The verdict on `axes` under the rules of `spec`.
 
-    A proven failure of a blocking rule decides even where other rules are open. A blocking rule that matched nothing
-    stays inconclusive whatever the audit file allows: `inconclusive = "pass"` forgives wide intervals, not absence.
+    A proven failure of a blocking rule decides even where other rules are open. A blocking rule that matched nothing,
+    or a number with a critical caveat, stays inconclusive whatever the audit file allows: `inconclusive = "pass"`
+    forgives wide intervals, not absence or doubt.
     """
     results = tuple(result for rule in spec.rules for result in apply_rule(rule, axes))
     blocking = [result for result in results if result.severity == "block"]
@@ -29,13 +30,24 @@ def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
     undecided = [
         _sentence(result)
         for result in blocking
-        if result.outcome == "inconclusive" and (result.measured is None or spec.inconclusive == "block")
+        if result.outcome == "inconclusive" and (spec.inconclusive == "block" or not _only_wide(result, axes))
     ]
     undecided += _missing_axes(spec, axes)
     if not blocking:
         undecided.append(f"the audit '{spec.title}' has no blocking rule, so there is nothing to pass")
     outcome: Outcome = "fail" if failed else "inconclusive" if undecided else "pass"
     return Verdict(outcome=outcome, reasons=tuple(failed + undecided) or (_all_clear(blocking),), rules=results)
+
+
+def _only_wide(result: RuleResult, axes: Iterable[AxisRecord]) -> bool:
+    """Whether nothing but the width of its interval leaves a rule undecided."""
+    return result.measured is not None and _doubt(result.measurement, axes) is None
+
+
+def _doubt(measurement: str, axes: Iterable[AxisRecord]) -> str | None:
+    """What the critical caveat of a measurement's axis says: such a number does not mean what its name says."""
+    said = (caveat for axis in axes if axis.id == measurement.split(".", maxsplit=1)[0] for caveat in axis.caveats)
+    return next((caveat.text for caveat in said if caveat.severity == "critical"), None)
 
 
 def _all_clear(blocking: Sequence[RuleResult]) -> str:
@@ -50,18 +62,21 @@ def apply_rule(rule: RuleSpec, axes: Iterable[AxisRecord]) -> list[RuleResult]:
     axes = list(axes)
     found = matching(axes, rule.measurement, rule.params)
     if found:
-        return [_compare(rule, measurement) for measurement in found]
+        return [_compare(rule, measurement, _doubt(rule.measurement, axes)) for measurement in found]
     return [_result(rule, None, "inconclusive", _why_nothing(rule, axes))]
 
 
-def _compare(rule: RuleSpec, measurement: Measurement) -> RuleResult:
+def _compare(rule: RuleSpec, measurement: Measurement, doubt: str | None) -> RuleResult:
     interval = measurement.interval
     low, high = (interval.low, interval.high) if interval else (measurement.value, measurement.value)
     if rule.bound == "at_least":
         outcome: Outcome = "pass" if low >= rule.limit else "fail" if high < rule.limit else "inconclusive"
     else:
         outcome = "pass" if high <= rule.limit else "fail" if low > rule.limit else "inconclusive"
-    return _result(rule, measurement, outcome, _comparison(rule, measurement, outcome))
+    reason = _comparison(rule, measurement, outcome)
+    if outcome == "pass" and doubt is not None:
+        outcome, reason = "inconclusive", f"{reason}, but is in doubt: {doubt}"
+    return _result(rule, measurement, outcome, reason)
 
 
 def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:

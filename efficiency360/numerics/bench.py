@@ -20,6 +20,7 @@ from efficiency360.numerics import memory, variants
 from efficiency360.numerics.roofline import measure_roof
 from efficiency360.numerics.sweep import Sweep
 from efficiency360.numerics.timing import Forward, settle, stretch, undisturbed
+from efficiency360.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,12 +88,12 @@ class Bench:
         dtype = self._plan.dtype
         if dtype is None or dtype is self._dtype:
             return
-        self._module, self._dtype = variants.as_type(self._module, dtype), dtype
         try:
+            self._module, self._dtype = variants.as_type(self._module, dtype), dtype
             self._forward(1)()
-        except RuntimeError as error:
-            line = str(error).splitlines()[0]
-            raise AxisError(f"the model does not run in {dtype} on {self._device} (speed.dtype): {line}") from error
+        except (RuntimeError, TypeError) as error:
+            what = f"the model does not run in {dtype} on {self._device} (speed.dtype)"
+            raise AxisError(f"{what}: {told(error)}") from error
 
     def _conditions(self) -> Piece:
         return {
@@ -163,7 +164,7 @@ class Bench:
             except Exception as error:  # noqa: BLE001 - a compiler may fail in any way, which is then a finding
                 beside.pop(name, None)
                 problems["problem_variant"].append(name)
-                problems["problem"].append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+                problems["problem"].append(_in_short(error))
         return beside, problems if problems["problem"] else {}
 
     def _outputs(self, beside: dict[str, Forward]) -> Iterator[Piece]:
@@ -186,3 +187,7 @@ class Bench:
         except RuntimeError:
             return
         yield {"roof": np.array([roof.macs_per_s, roof.bytes_per_s])}
+
+
+def _in_short(error: Exception) -> str:
+    return str(error) if isinstance(error, AxisError) else told(error)

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch._C import Node
 
 from efficiency360.errors import AxisError
 from efficiency360.numerics.as_found import left_as_found
+from efficiency360.numerics.fixed_batch import FixedBatch
 from efficiency360.numerics.flop_operators import ELEMENTWISE, MOVEMENT, PLUMBING, REDUCTIONS
 from efficiency360.numerics.flop_table import HANDLES, PRODUCTS, activations
 from efficiency360.numerics.flop_trace import traced
@@ -55,17 +56,34 @@ class Complexity:
         larger = max(self.matmul_macs, self.reference_matmul_macs)
         return abs(self.matmul_macs - self.reference_matmul_macs) / larger if larger else 0.0
 
+    def shared(self, n: int) -> "Complexity":
+        """The share of one of n images that were counted together."""
+        each = {name: round(macs / n) for name, macs in self.macs_by_operator.items()}
+        return replace(
+            self,
+            macs=sum(each.values()),
+            activations=round(self.activations / n),
+            macs_by_operator=each,
+            elementwise_elements=round(self.elementwise_elements / n),
+            matmul_macs=sum(macs for name, macs in each.items() if name in PRODUCTS),
+            reference_matmul_macs=round(self.reference_matmul_macs / n),
+        )
+
 
 def count(module: nn.Module, images: Tensor) -> Complexity:
     """Count the compute of one forward pass; it runs once, in evaluation mode, without gradients.
 
     Args:
         module: any model that takes one batch of images; it is left as found.
-        images: (1, C, H, W) on the model's device, in the range it expects. A larger batch is counted whole.
+        images: (1, C, H, W) on the model's device, in the range it expects. A larger batch is counted whole. For a
+            program of a fixed batch (``FixedBatch``) its batch is filled up, counted, and divided by its size.
 
     Raises:
         AxisError: the forward pass failed, or cannot be traced.
     """
+    if isinstance(module, FixedBatch):
+        full = module.full(images)
+        return count(module.module, full).shared(len(full) // len(images))
     try:
         with left_as_found(module, images) as evaluated:
             return SinglePassAnalysis(evaluated, images).complexity()

@@ -12,6 +12,7 @@ from efficiency360.errors import AxisError
 from efficiency360.numerics import memory
 from efficiency360.numerics.complexity import count
 from efficiency360.numerics.timing import Forward, settle, stretch, undisturbed
+from efficiency360.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -78,14 +79,15 @@ class Curve:
             resized.logits(torch.zeros((1, *resized.input_shape), device=resized.device))
             settle(forward, resized.device, most_s=_WARM_S)
         except Exception as error:  # noqa: BLE001 - whatever a model raises at a size that it does not take
-            line = (str(error).splitlines() or [""])[0]
-            yield {"rejected_size": np.array([size]), "rejected": np.array([f"{type(error).__name__}: {line}"])}
+            yield {"rejected_size": np.array([size]), "rejected": np.array([told(error)])}
             return
         forwards[size], self.taken[size] = forward, resized
         yield {"peak_size": np.array([size]), **memory.peaks(resized.device)}
 
     def _macs(self, subject: Subject) -> int:
         """Multiply-adds of one image, or -1 where they cannot be counted."""
+        if subject.black_box:
+            return -1
         try:
             image = torch.zeros((1, *subject.input_shape), device=subject.device)
             return count(subject.module, subject.normalised(image)).macs

@@ -1,7 +1,7 @@
 """One forward pass under two observers: torch's tracer above, and torch's registry of FLOP formulas below."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from math import prod
@@ -97,6 +97,14 @@ _NOT_IN_THE_REGISTRY: dict[str, Callable[..., int]] = {
 _CPU_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu"  # in the registry from torch 2.15 on
 
 
+_AUTOGRAD = ("AutogradCPU", "AutogradCUDA", "AutogradMPS")
+
+
+def _exclude(keys: Mapping[str, bool]) -> None:
+    for key, excluded in keys.items():
+        _dispatch_tls_set_dispatch_key_excluded(key, excluded)
+
+
 @cache
 def _is_made_of_others(operator: OpOverload) -> bool:
     name = operator.name()  # type: ignore[no-untyped-call]
@@ -108,7 +116,8 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
 
     The tracer switches itself off inside an operator that it records. So it is on here only below an operator that it
     leaves to its parts (a convolution), and the switch that this mode finds excluded must be set for them. It refuses
-    scripted modules; it is switched off around them and on again for each of their kernels.
+    scripted modules; it is switched off around them and on again for each of their operators. These are seen whole, as
+    those of other modules are, because autograd, which takes them apart, is left out there.
     """
 
     @classmethod
@@ -124,6 +133,7 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
         self._formulas = {_CPU_ATTENTION: attention} | registry | _NOT_IN_THE_REGISTRY
         self._state: Any = None
         self._scripts_entered = 0
+        self._autograd: list[bool] = []
 
     @contextmanager
     def below_the_tracer(self, module: nn.Module) -> Iterator[None]:
@@ -134,16 +144,28 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
                 # A ScriptModule forbids its own methods for this, but calls the hooks that those of nn.Module set.
                 stack.callback(nn.Module.register_forward_pre_hook(script, self._enter_script).remove)
                 stack.callback(nn.Module.register_forward_hook(script, self._leave_script).remove)
+            stack.callback(self._leave_scripts)
+            stack.enter_context(torch.jit.optimized_execution(False))  # type: ignore[attr-defined] # fuses nothing
             stack.enter_context(self)
             yield
 
     def _enter_script(self, *_: Any) -> None:
+        if not self._scripts_entered:
+            self._autograd = [_dispatch_tls_is_dispatch_key_excluded(key) for key in _AUTOGRAD]
+            _exclude(dict.fromkeys(_AUTOGRAD, True))
         self._scripts_entered += 1
         _set_tracing_state(None)
 
     def _leave_script(self, *_: Any) -> None:
         self._scripts_entered -= 1
+        if not self._scripts_entered:
+            self._leave_scripts()
         _set_tracing_state(self._state)
+
+    def _leave_scripts(self) -> None:
+        """Let autograd see operators again, also after a script that raised."""
+        _exclude(dict(zip(_AUTOGRAD, self._autograd, strict=False)))
+        self._autograd = []
 
     def __torch_dispatch__(
         self, func: OpOverload, _types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -153,6 +175,8 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
         # The registry has no in-place variants.
         formula = self._formulas.get(str(func.overloadpacket).removesuffix("_"))
         if formula is None and _is_made_of_others(func):
+            if self._scripts_entered:
+                return self._whole(func, args, options)
             with self:
                 parts = func.decompose(*args, **options)
             if parts is not NotImplemented:
@@ -164,6 +188,17 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
             self.flops += int(formula(*args, **options, out_val=result)) if formula else 0
         return result
 
+    def _whole(self, func: OpOverload, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Run an operator of a script so that the tracer records it as one, and its kernels are counted too."""
+        entered, self._scripts_entered = self._scripts_entered, 0
+        try:
+            with self._recorded():
+                _set_tracing_state(self._state)
+                with self:
+                    return func(*args, **options)
+        finally:
+            self._scripts_entered = entered
+
     @contextmanager
     def _recorded(self) -> Iterator[bool]:
         """Make the tracer available to a kernel that no recorded operator stands above."""
@@ -172,6 +207,6 @@ class _KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # as is 
         _dispatch_tls_set_dispatch_key_excluded("Tracer", False)
         try:
             yield found is not None or self._scripts_entered > 0
-            _set_tracing_state(found)
         finally:
+            _set_tracing_state(found)
             _dispatch_tls_set_dispatch_key_excluded("Tracer", excluded)

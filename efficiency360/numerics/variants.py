@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from efficiency360.errors import AxisError
+from efficiency360.numerics import NO_COMPILER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +31,8 @@ def _bfloat16(module: nn.Module) -> nn.Module:
 
 
 def _compiled(module: nn.Module) -> nn.Module:
+    if os.environ.get(NO_COMPILER):
+        raise AxisError("no compiler is started beside code that came with the model")
     import torch._inductor.config as inductor  # noqa: PLC0415 - slow, and only here
 
     settings: Any = inductor

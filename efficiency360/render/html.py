@@ -27,6 +27,7 @@ _BLANKS = str.maketrans("\t\n\r", "   ")
 _EXACT_FROM = 1000
 _SERIES_SHOWN = 12
 _SERIES_ROWS = 500
+_LONGEST = 10_000
 
 
 def render(card: Scorecard) -> str:
@@ -83,11 +84,11 @@ def _environment() -> Environment:
 
 
 def _visible(value: object) -> object:
-    """What the template may print: never None, and no control or direction-changing characters."""
+    """What the template may print: never None, no control or direction-changing characters, nothing without an end."""
     if value is None:
         raise TypeError("the report would print None; the template must say what is missing")
     if isinstance(value, str) and not isinstance(value, Markup):
-        return text.plain(value.translate(_BLANKS))
+        return text.plain(text.cut(value, _LONGEST).translate(_BLANKS))
     return value
 
 
@@ -146,4 +147,4 @@ def _setting(value: object) -> str:
 
 def _shorten(name: str, length: int = 15) -> str:
     """A name cut to `length` characters, for where it cannot wrap."""
-    return name if len(name) <= length else f"{name[: length - 1]}…"
+    return text.cut(name, length)

@@ -27,6 +27,7 @@ _OUTCOMES = {
 }
 _MARKS = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("i ", "dim")}
 _SHOWN_OF_A_NAME = 3
+_LONGEST = 1000
 
 
 def show(card: Scorecard, console: Console) -> None:
@@ -41,8 +42,8 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
 
 
 def _plain(value: str, style: str = "") -> Text:
-    """Text from outside: no markup, no control characters."""
-    return Text(text.plain(value), style=style)
+    """Text from outside: no markup, no control characters, and not so long that it hides the rest."""
+    return Text(text.plain(text.cut(value, _LONGEST)), style=style)
 
 
 def _header(card: Scorecard) -> Iterator[RenderableType]:
@@ -117,7 +118,7 @@ def _limits(card: Scorecard, measurement: Measurement) -> Text:
     for rule in card.verdict.rules:
         if rule.measurement == measurement.name and rule.params == measurement.params:
             word, style = _OUTCOMES[rule.outcome]
-            limits.append(f"{', ' if limits else ''}{text.limit(rule, measurement.unit)}: ")
+            limits.append(text.plain(f"{', ' if limits else ''}{text.limit(rule, measurement.unit)}: "))
             limits.append(word.lower(), style.removeprefix("bold "))
     return limits
 

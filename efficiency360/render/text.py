@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Measurement, Param, RuleResult
 
-__all__ = ["common", "joined", "limit", "params", "plain", "quantity", "spread", "title"]
+__all__ = ["common", "cut", "joined", "limit", "params", "plain", "quantity", "spread", "title"]
 
 _WORDS = {
     "cost.params": "Parameters",
@@ -87,3 +87,8 @@ def plain(text: str) -> str:
         char if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else "\N{REPLACEMENT CHARACTER}"
         for char in text
     )
+
+
+def cut(text: str, length: int) -> str:
+    """Text of at most `length` characters; where some are left out, the last is an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"

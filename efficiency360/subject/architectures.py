@@ -17,6 +17,7 @@ from torch import nn
 from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.spec import suggest
+from efficiency360.subject.foreign_code import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def _timm(name: str, wishes: Wishes) -> Architecture:
         "img_size": wishes.size if fixed else None,
     }
     module = timm.create_model(name, pretrained=False, **{key: value for key, value in options.items() if value})
-    preprocess = _timm_preprocess(timm.data.resolve_data_config({}, model=module, verbose=False))
+    preprocess = timm_preprocess(timm.data.resolve_data_config({}, model=module, verbose=False))
     if wishes.channels not in (None, preprocess["channels"]):
         mean_and_std = {key: preprocess[key][:1] for key in ("mean", "std")}
         preprocess = {**preprocess, "channels": wishes.channels, **mean_and_std}
@@ -89,7 +90,7 @@ def _timm(name: str, wishes: Wishes) -> Architecture:
     )
 
 
-def _timm_preprocess(config: dict[str, Any]) -> dict[str, Any]:
+def timm_preprocess(config: dict[str, Any]) -> dict[str, Any]:
     """Timm's evaluation transform (timm.data.transforms_factory) in our terms."""
     channels, height, width = config["input_size"]
     scaled = (math.floor(height / config["crop_pct"]), math.floor(width / config["crop_pct"]))
@@ -154,12 +155,11 @@ def _factory(arch: str, wishes: Wishes) -> Architecture:
     """Call `path/to/file.py:function`, with `num_classes`, `in_chans` and `img_size` where it takes them."""
     file, _, function = arch.rpartition(":")
     factory = _import_function(Path(file), function)
-    parameters = inspect.signature(factory).parameters
+    with answering(f"{arch} cannot be called"):
+        parameters = inspect.signature(factory).parameters
     wanted = {"num_classes": wishes.num_classes, "in_chans": wishes.channels, "img_size": wishes.size}
-    try:
+    with answering(f"{arch} does not make a model"):
         module = factory(**{key: value for key, value in wanted.items() if value and key in parameters})
-    except Exception as error:
-        raise InputError(f"{arch} raised {type(error).__name__}: {error}") from error
     if not isinstance(module, nn.Module):
         raise InputError(f"{arch} returned {type(module).__name__}, not a torch.nn.Module")
     return Architecture(module, {}, head=_last_matrix(module), stem=_first_filter(module))
@@ -171,10 +171,8 @@ def _import_function(path: Path, function: str) -> Callable[..., Any]:
         raise InputError(f"{path} cannot be imported as Python")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))  # so that it can import what lies beside it, as when it is run
-    try:
+    with answering(f"{path} cannot be imported"):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise InputError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(found := getattr(module, function, None)):
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise InputError(f"{path} has no function '{function}'{suggest(function, names)}")

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from efficiency360.errors import InputError
+from efficiency360.subject.names import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _DEPTH = 3
-_SHOWN = 3
-_MAX_NAME = 80
 
 
 class SortedWeights(dict[str, Tensor]):
@@ -91,19 +90,3 @@ def part_of(candidate: Candidate, prefix: str) -> Candidate | None:
     rest = tuple(name for name in (*candidate.tensors, *candidate.strangers) if not name.startswith(start))
     key = f"{candidate.key}.{prefix}" if candidate.key else prefix
     return Candidate(key, inside, strangers, (*candidate.left_out, *rest), candidate.ordered) if inside else None
-
-
-def short(name: str) -> str:
-    """A name from a file, quoted, on one line, at most 80 characters."""
-    return ascii(name) if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]!a}..."
-
-
-def quoted(names: Sequence[str]) -> str:
-    """The first three names, quoted, and how many more there are."""
-    return few([short(name) for name in names[:_SHOWN]], len(names))
-
-
-def few(items: Sequence[str], total: int | None = None) -> str:
-    """The first three items and how many more there are."""
-    more = (len(items) if total is None else total) - _SHOWN
-    return ", ".join(items[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -15,9 +15,13 @@ from torch import Tensor
 
 from efficiency360.errors import InputError
 from efficiency360.subject.archive import check_checksums
-from efficiency360.subject.candidates import Candidate, SortedWeights, candidates, find, part_of, quoted, select, short
+from efficiency360.subject.candidates import Candidate, SortedWeights, candidates, find, part_of, select
 from efficiency360.subject.matching import Attempt, by_name, by_order, dtype_name, is_counter, unwrap
+from efficiency360.subject.names import quoted, short
 from efficiency360.subject.sniff import REFUSALS, FileKind, shown
+from efficiency360.subject.trust import holds_objects, strangers
+from efficiency360.subject.unpickle import unpickled
+from efficiency360.words import one_line, told
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,14 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "Fit", "candidates", "fit", "read_weights", "shape_of"]
 
-_WEIGHT_GLOBALS = re.compile(
-    r"torch\.\w+|torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_\w+|torch\.nn\.parameter\.Parameter"
-    r"|torch\.storage\.\w+|torch\.serialization\._get_layout"
-    r"|collections\.(OrderedDict|Counter)|_codecs\.encode|builtins\.(bytearray|set|complex)"
-)
 _NAMED_BY_TORCH = re.compile(r"GLOBAL (\S+) was not an allowed|unsupported GLOBAL (\S+) whose module")
 _SAVE_AGAIN = (
-    "where you trust it, load it yourself and save the weights alone:"
+    "where you trust it, add --trust-code, or load it yourself and save the weights alone:"
     ' torch.save(checkpoint["state_dict"], "weights.pt") or safetensors'
 )
 
@@ -45,16 +44,19 @@ class Fit:
     notes: tuple[str, ...]
 
 
-def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...]) -> object:
+def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...], *, trust_code: bool = False) -> object:
     """What a weights file holds, on the CPU, read without running anything that it carries; no fallback.
 
-    `globals_` is what `sniff` found in its pickle.
+    `globals_` is what `sniff` found in its pickle. With `trust_code`, a pickle that names more than weights is read
+    with all of pickle's powers.
 
     Raises:
         InputError: not a kind that is opened, damaged, or with objects that `weights_only` refuses, which are named.
     """
     if why := REFUSALS.get(kind):
         raise InputError(f"{shown(path)}: {why}")
+    if trust_code and holds_objects(kind, globals_):
+        return unpickled(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -64,10 +66,7 @@ def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...]) -> objec
     except UnpicklingError as error:
         raise InputError(f"{shown(path)}: {_refused(str(error), globals_)}; {_SAVE_AGAIN}") from error
     except Exception as error:
-        line = (str(error).strip().splitlines() or [""])[0][:200]
-        raise InputError(
-            f"{shown(path)}: damaged or cut short ({type(error).__name__}: {line}); download or save it again"
-        ) from error
+        raise InputError(f"{shown(path)}: damaged or cut short ({told(error)}); download or save it again") from error
 
 
 def _load(path: Path, kind: FileKind) -> object:
@@ -84,7 +83,7 @@ def _load(path: Path, kind: FileKind) -> object:
 def _refused(message: str, globals_: Sequence[str]) -> str:
     """A clause on what `weights_only` refused."""
     named = [name for match in _NAMED_BY_TORCH.finditer(message) for name in match.groups() if name]
-    refused = list(dict.fromkeys([*named, *(name for name in globals_ if not _WEIGHT_GLOBALS.fullmatch(name))]))
+    refused = list(dict.fromkeys([*named, *strangers(globals_)]))
     if any(name.startswith("torch.nn.modules.") for name in refused):
         return f"holds whole pickled modules ({quoted(refused)}), and opening those can run any code"
     if refused:
@@ -92,7 +91,7 @@ def _refused(message: str, globals_: Sequence[str]) -> str:
     if "Unsupported operand" in message:
         return "was saved with a pickle protocol other than torch.save's own (2), which weights_only does not read"
     lines = [line for line in message.splitlines() if line.strip() and not line.startswith("Check the documentation")]
-    return f"holds more than weights ({lines[-1].strip()[:200] if lines else 'no reason given'})"
+    return f"holds more than weights ({one_line(lines[-1]) if lines else 'no reason given'})"
 
 
 def fit(  # noqa: PLR0913 - one keyword for each thing that an error names

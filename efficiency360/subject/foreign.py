@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,11 +40,6 @@ _SIGNATURES = (
     (0, b"%PDF-", "a PDF document, not a model"),
 )
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
-_MODEL_PROTO = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
-_MAX_IR_VERSION = 255
-_GRAPH = 7
-_GRAPH_PROTO_KEYS = frozenset(number << 3 | 2 for number in (1, 2, 5, 10, 11, 12, 13, 14, 15))
-_MAX_FIELDS = 10_000
 
 
 def name_by_start(head: bytes) -> str:
@@ -86,34 +81,3 @@ def name_zip(names: Collection[str]) -> str:
     if any(name.endswith(".weights.h5") for name in names):
         return f"a Keras model, {_OTHER_FRAMEWORK}"
     return "a zip archive without a torch model in it; unpack it and give the model file"
-
-
-def is_onnx(file: BinaryIO, size: int) -> bool:
-    """Whether the file is an ONNX ModelProto: field 1 is `ir_version`, field 7 the graph; nothing large is read."""
-    position = 0
-    for count in range(_MAX_FIELDS):
-        file.seek(position)
-        window = file.read(32)
-        key, at = _varint(window, 0)
-        value, after = _varint(window, at)
-        number, wire = key >> 3, key & 7
-        if count == 0 and (key != 1 << 3 or not 1 <= value <= _MAX_IR_VERSION):
-            return False
-        if number == _GRAPH:
-            return wire == 2 and window[after : after + 1] != b"" and window[after] in _GRAPH_PROTO_KEYS  # noqa: PLR2004
-        if _MODEL_PROTO.get(number) != wire:
-            return False
-        position += after + (value if wire == 2 else 0)  # noqa: PLR2004 - wire type 2 carries `value` bytes
-        if position >= size:
-            return False
-    return False
-
-
-def _varint(data: bytes, start: int) -> tuple[int, int]:
-    """A protobuf varint and where it ends; (0, end of data) where there is none."""
-    value = 0
-    for index, byte in enumerate(data[start : start + 10]):
-        value |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:  # noqa: PLR2004 - the continuation bit
-            return value, start + index + 1
-    return 0, len(data)

@@ -56,11 +56,15 @@ _TABLES: dict[str, type[Record]] = {"model": ModelTable, "preprocess": Preproces
 
 
 def find_manifest(weights: Path) -> Path | None:
-    """The manifest beside a weights file: `<stem>.toml`, else a `model.toml` that names this file or no file."""
-    own = weights.with_suffix(".toml")
+    """The manifest beside a model: `<stem>.toml`, else a `model.toml` that names this file or no file.
+
+    A folder's lies beside it as `<folder>.toml` or in it as `model.toml`.
+    """
+    folder = weights.is_dir()
+    own = weights.resolve().with_name(f"{weights.resolve().name}.toml") if folder else weights.with_suffix(".toml")
     if own.is_file():
         return own
-    shared = weights.parent / "model.toml"
+    shared = (weights if folder else weights.parent) / "model.toml"
     if shared.is_file() and parse_manifest(read_toml(shared), str(shared)).model.file in (None, weights.name):
         return shared
     return None

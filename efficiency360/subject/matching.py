@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from efficiency360.subject.candidates import few, quoted, short
+from efficiency360.subject.names import few, quoted, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

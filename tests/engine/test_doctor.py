@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 from efficiency360.engine.doctor import hardware, machine, packages
-from efficiency360.engine.doctor.diagnose import put_together
+from efficiency360.engine.doctor.diagnose import layers_here, put_together
 from efficiency360.engine.doctor.lines import Diagnosis, Line, Mark, Section
 from efficiency360.engine.doctor.machine import Load, Machine
 from efficiency360.engine.doctor.software import BASE, CORE, OPTIONAL, Device, Package, Software, ask
-from efficiency360.engine.remote import Worker
+from efficiency360.engine.wall import ALWAYS, EVERY_LAYER
+from efficiency360.engine.wall.plan import FILE_SIZE, MEMORY
 
 ANSWERS = """
 import json, os, signal, sys, time
@@ -273,22 +274,24 @@ class TestHardware:
         """All lines by name, on a machine where all is well but for some changes."""
 
         def lines(**changes):
-            diagnosis = put_together(healthy, replace(bare, **changes), Worker.isolation)
+            diagnosis = put_together(healthy, replace(bare, **changes), (*ALWAYS, *EVERY_LAYER))
             return {found.name: found for section in diagnosis.sections for found in section.lines}
 
         return lines
 
-    def test_a_machine_with_everything_misses_nothing_but_what_is_not_built(self, healthy, bare):
-        assert put_together(healthy, bare, Worker.isolation).missing in {(), ("full isolation",)}
-        every = (*Worker.isolation, "no network", "Landlock", "memory limit")
-        assert put_together(healthy, bare, every).missing == ()
+    def test_a_machine_with_everything_misses_nothing(self, healthy, bare):
+        assert put_together(healthy, bare, (*ALWAYS, *EVERY_LAYER)).missing == ()
 
-    @pytest.mark.parametrize("absent", ["network", "landlock", "memory"])
+    @pytest.mark.parametrize("absent", EVERY_LAYER)
     def test_every_wall_that_is_not_there_is_named(self, absent):
-        every = {"network": "no network", "landlock": "Landlock", "memory": "memory limit"}
-        found = line(hardware.walls(tuple(words for key, words in every.items() if key != absent)), "full isolation")
-        assert found.mark is Mark.MISSING
-        assert "," not in found.found
+        found = list(hardware.walls(tuple(layer for layer in EVERY_LAYER if layer != absent)))
+        assert [(line.mark, line.name) for line in found[1:]] == [(Mark.MISSING, absent)]
+        assert "--strict" in found[1].advice
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="the wall is Linux's")
+    def test_the_walls_of_this_machine_are_found_by_raising_them(self):
+        found = layers_here()
+        assert {MEMORY, FILE_SIZE} <= set(found)
 
     @pytest.mark.parametrize(
         ("changes", "name", "expected"),
@@ -337,7 +340,7 @@ class TestHardware:
         software = replace(with_package(healthy, "fvcore", error="x"), cuda_build="")
         diagnosis = put_together(software, poor, ())
         lines = [found for section in diagnosis.sections for found in section.lines]
-        assert len(diagnosis.missing) == 10
+        assert len(diagnosis.missing) == 9 + len(EVERY_LAYER)
         assert all(found.advice for found in lines if found.mark is Mark.MISSING)
 
     def test_the_diagnosis_names_what_is_missing_in_order(self):

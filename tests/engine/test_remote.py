@@ -9,7 +9,8 @@ import pytest
 
 from efficiency360.engine.job import Observation
 from efficiency360.engine.remote import Worker
-from efficiency360.errors import AxisError, UndecidedError
+from efficiency360.engine.wall import ALWAYS
+from efficiency360.errors import AxisError, InputError, UndecidedError
 from efficiency360.subject.request import SubjectOptions, request_subject
 
 STRAY = """
@@ -43,8 +44,37 @@ class Gone(Stray):
         return torch.zeros(len(x), 2)
 class Children(Stray):
     def forward(self, x):
-        if os.fork() == 0:
+        try:
+            if os.fork() == 0:
+                time.sleep(600)
+        except PermissionError:
+            print("no children")
+        return torch.zeros(len(x), 2)
+class Exits(Stray):
+    def forward(self, x):
+        if len(x) > 2:
+            sys.exit(0)
+        return torch.zeros(len(x), 2)
+class Nameless(BaseException):
+    def __str__(self): raise self
+class Odd(Stray):
+    def forward(self, x):
+        if len(x) > 2:
+            raise Nameless
+        return torch.zeros(len(x), 2)
+class Fills(Stray):
+    def forward(self, x):
+        if len(x) > 2:
+            for n in range(20_000):
+                open(f"{n}", "w").close()
             time.sleep(600)
+        return torch.zeros(len(x), 2)
+class Floods(Stray):
+    def forward(self, x):
+        if len(x) > 2:
+            raw = message(kind="evidence", body={}, arrays=[["a", "<f8", [1 << 24]]]) + bytes(8 << 24)
+            while True:
+                reply(raw)
         return torch.zeros(len(x), 2)
 """
 
@@ -72,6 +102,33 @@ def observe(tmp_path, two_tones):
 def test_a_worker_that_answers_nonsense_fails_the_axis(observe, name):
     with pytest.raises(AxisError):
         observe(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Exits", "SystemExit: 0"),
+        ("Odd", "no message that can be shown"),
+        ("Fills", "filled its private folder"),
+        ("Floods", "more than 4 GB of evidence"),
+    ],
+)
+def test_a_model_that_misbehaves_fails_the_axis_and_the_reason_names_it(observe, name, says):
+    with pytest.raises(AxisError, match=says):
+        observe(name)
+
+
+def test_under_strict_a_missing_layer_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("efficiency360.engine.remote.EVERY_LAYER", ("a moat",))
+    monkeypatch.setattr("efficiency360.engine.wall.Plan.promised", frozenset({"a moat"}))
+    request = request_subject("zoo:digits_transformer", SubjectOptions())
+    with pytest.raises(InputError, match="does not give a moat"):
+        Worker(tmp_path / "run.log", strict=True).load(request)
+    worker = Worker(tmp_path / "run.log")
+    assert worker.load(request).num_classes == 10
+    assert set(ALWAYS) < set(worker.isolation)
+    assert worker.missing == ("a moat",)
+    worker.close()
 
 
 def test_after_a_failed_axis_the_next_one_gets_a_fresh_worker(tmp_path, two_tones, observe):

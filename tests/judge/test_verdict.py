@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from efficiency360.judge.verdict import apply_rule, decide
+from efficiency360.records import Caveat
 
 FLOOR = {"id": "floor", "measurement": "accuracy.top1", "at_least": 0.8}
 CEILING = {"id": "ceiling", "measurement": "cost.macs", "at_most": 100.0}
@@ -212,3 +213,18 @@ class TestVerdict:
         lost = data.draw(of)
         if decide(audit, [axis for axis in axes if axis.id != lost]).outcome == "pass":
             assert decide(audit, axes).outcome == "pass"
+
+
+@pytest.mark.parametrize("allowed", ["block", "pass"])
+def test_a_number_with_a_critical_caveat_never_passes_and_still_fails(make, allowed):
+    spec = make.spec(rules=[FLOOR], inconclusive=allowed)
+    doubt = Caveat(id="a", severity="critical", text="It answers by chance.")
+
+    def verdict(number, *caveats):
+        return decide(spec, [make.axis(make.number(*number)).model_copy(update={"caveats": caveats})])
+
+    assert verdict(GOOD).outcome == "pass"
+    assert verdict(GOOD, doubt.model_copy(update={"severity": "warning"})).outcome == "pass"
+    assert verdict(GOOD, doubt).outcome == "inconclusive"
+    assert "It answers by chance." in verdict(GOOD, doubt).reasons[0]
+    assert verdict(BAD, doubt).outcome == "fail"

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import io
+import json
+import os
 import pickle
+import pickletools
+import random
 import subprocess
 import sys
 import time
@@ -19,7 +24,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from efficiency360.errors import InputError
+from efficiency360.subject.archive import open_archive
+from efficiency360.subject.inspection import inspect
 from efficiency360.subject.opcodes import Made, read_program
+from efficiency360.subject.pickle_tokens import Bulk, tokens
 from efficiency360.subject.sniff import REFUSALS, FileKind, Sniffed, refusal, sniff
 
 if TYPE_CHECKING:
@@ -105,7 +113,8 @@ def test_the_content_decides_not_the_name(
         ("torchscript", FileKind.TORCHSCRIPT),
         ("exported", FileKind.EXPORTED_PROGRAM),
         ("exported_by_older_torch", FileKind.EXPORTED_PROGRAM),
-        ("onnx", FileKind.ONNX),
+        ("onnx_external", FileKind.ONNX),
+        ("zip_script_in_capitals", FileKind.TORCHSCRIPT),
         ("whole_module_in_a_plain_pickle", FileKind.PICKLED_MODULE),
         ("payload_alone", FileKind.PICKLED_MODULE),
     ],
@@ -113,7 +122,7 @@ def test_the_content_decides_not_the_name(
 def test_kinds_that_are_refused_are_still_named(tmp_path: Path, entry: str, kind: FileKind) -> None:
     sniffed = sniff(gallery.GALLERY[entry].write(tmp_path, entry))
     assert sniffed.kind is kind
-    assert "safetensors" in REFUSALS[kind]
+    assert "--trust-code" in REFUSALS[kind]
 
 
 def test_every_kind_is_either_refused_or_opened() -> None:
@@ -145,6 +154,127 @@ def test_the_top_object_is_known_for_every_protocol(tmp_path: Path, protocol: in
     assert (class_instance.top, class_instance.maker.rpartition(".")[2]) == (Made.OBJECT, "PosixPath")
     assert (call.top, call.maker) == (Made.OBJECT, "io.open")
     assert plain.top is Made.CONTAINER
+
+
+def test_what_the_old_format_names_before_its_weights_counts(tmp_path: Path) -> None:
+    path = _save(tmp_path / "a.pt", {"a": 1}, _use_new_zipfile_serialization=False)
+    magic = path.read_bytes().index(b".") + 1
+    payload = pickle.dumps(gallery.Payload(tmp_path), protocol=2)
+    path.write_bytes(path.read_bytes()[:magic] + payload + path.read_bytes()[magic:])
+    sniffed = sniff(path)
+    assert sniffed.kind is FileKind.PICKLED_MODULE
+    assert "io.open" in sniffed.globals
+
+
+def test_an_onnx_model_in_one_file_is_opened(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            gallery.small_net(), (torch.zeros(1, 1, 8, 8),), tmp_path / "model.onnx", external_data=False, verbose=False
+        )
+    sniffed = sniff(tmp_path / "model.onnx")
+    assert (sniffed.kind, sniffed.external) == (FileKind.ONNX, ())
+    assert refusal(sniffed) is None
+
+
+@pytest.mark.parametrize("where", ["graph", "attribute", "subgraph"])
+def test_the_files_that_an_onnx_model_wants_are_named(tmp_path: Path, where: str) -> None:
+    gallery.onnx_with_external_data(tmp_path / "model.onnx", "../../weights.bin", where=where)
+    sniffed = sniff(tmp_path / "model.onnx")
+    assert (sniffed.kind, sniffed.external) == (FileKind.ONNX, ("../../weights.bin",))
+
+
+@pytest.mark.parametrize(
+    ("config", "library"),
+    [({"architecture": "resnet18"}, "timm"), ({"architectures": ["ViTForImageClassification"]}, "transformers")],
+)
+def test_a_folder_with_the_config_of_a_classifier_and_safetensors_is_opened(
+    tmp_path: Path, config: dict[str, Any], library: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(gallery.small_net().state_dict(), tmp_path / "model.safetensors")
+    sniffed = sniff(tmp_path)
+    assert sniffed.kind is FileKind.HUGGINGFACE
+    assert library in sniffed.evidence
+    assert refusal(sniffed) is None
+
+
+@pytest.mark.parametrize("write", [_save, lambda path, state: save_file(state, path)])
+def test_bytes_of_another_file_at_the_end_are_seen(tmp_path: Path, write: Callable[[Path, Any], object]) -> None:
+    whole, other = tmp_path / "whole.pt", tmp_path / "other.zip"
+    write(whole, dict(gallery.small_net().state_dict()))
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("model/data.pkl", pickle.dumps({}))
+    for first, second in ((whole, other), (other, whole)):
+        path = tmp_path / "both.pt"
+        path.write_bytes(first.read_bytes() + second.read_bytes())
+        with pytest.raises(InputError):
+            sniff(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    state = dict(gallery.small_net().state_dict())
+    save_file(state, folder / "model.safetensors")
+    gallery.onnx_with_external_data(folder / "model.onnx", "weights.bin")
+    files = [_save(folder / "weights.pt", state), folder / "model.safetensors", folder / "model.onnx"]
+    files.append(_save(folder / "legacy.pt", state, _use_new_zipfile_serialization=False))
+    return [
+        *files,
+        gallery.GALLERY["torchscript"].write(folder, "script"),
+        gallery.GALLERY["exported"].write(folder, "p"),
+    ]
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_no_damage_makes_it_crash(tmp_path: Path, index: int) -> None:
+    path = _files(tmp_path)[index]
+    whole, rng = path.read_bytes(), random.Random(index)  # noqa: S311 - a seed
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice((1, 1, 4))):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged[: rng.choice((len(damaged), rng.randrange(1, len(damaged))))])
+        with contextlib.suppress(InputError):
+            inspect(str(path))
+            refused -= 1
+        refused += 1
+    assert refused > 100
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_instructions_are_those_that_pickletools_reads(protocol: int) -> None:
+    value = {"a": [1, -2, 2**40, 1.5, None, True, b"x", "\u00e9\U0001f600"], "b": ({3}, (), (1,)), "c": Path("d")}
+    data = pickle.dumps([value, value, [0] * 300, "l" * 300], protocol=protocol)
+    expected = [(opcode.name, argument) for opcode, argument, _ in pickletools.genops(data)]
+    found = [(name, argument) for name, argument, _ in tokens(data, 0)]
+    assert [name for name, _ in found] == [name for name, _ in expected]
+    pairs = [(ours, theirs) for (_, ours), (_, theirs) in zip(found, expected, strict=True)]
+    assert all(_same(ours, theirs) for ours, theirs in pairs), pairs
+
+
+def _same(ours: object, theirs: object) -> bool:
+    return isinstance(ours, Bulk) or ours == theirs or (isinstance(ours, tuple) and " ".join(ours) == theirs)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_damaged(tmp_path: Path) -> None:
+    path = _save(tmp_path / "weights.pt", gallery.small_net().state_dict())
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - 200)
+        with pytest.raises(InputError, match="damaged"):
+            open_archive(file, size)
+
+
+def test_a_pipe_in_the_place_of_a_file_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.pt"
+    path.write_bytes(b"x")
+    regular = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: regular)
+    with pytest.raises(InputError, match="not a regular file"):
+        sniff(path)
 
 
 def test_a_subclass_of_dict_does_not_pass_for_a_dict() -> None:
@@ -182,7 +312,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest
         raise PermissionError(errno.EACCES, "Permission denied")
 
     (tmp_path / "model.pt").write_bytes(b"x")
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match=r"model\.pt: cannot be read: Permission denied"):
         sniff(tmp_path / "model.pt")
 

@@ -75,6 +75,11 @@ class Speed(Axis):
         """At least one: memory is measured in a process that has done nothing else."""
         return max(1, self.cold_starts)
 
+    @property
+    def compiles(self) -> bool:
+        """For the variant that torch.compile makes."""
+        return "compile" in self.variants
+
     def workload(self, images: int) -> Workload:  # noqa: ARG002
         """Latency, about as much again for the sweep, variants, and the roof."""
         return Workload(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from efficiency360.engine.doctor.lines import Line, Mark
 from efficiency360.engine.doctor.machine import compiler_name
+from efficiency360.engine.wall.plan import FILE_SIZE, FILES, MEMORY, NO_NETWORK, NO_PROGRAMS
 from efficiency360.units import quantity
 
 if TYPE_CHECKING:
@@ -17,7 +18,13 @@ _LITTLE_MEMORY = 2e9
 _COARSE_S = 1e-5
 _DISTURBING = 0.2  # of a processor; ticks of 10 ms over a third of a second show 0.03
 _STOLEN = 0.02
-_TO_COME = {"network": "a closed network", "landlock": "closed folders", "memory": "a limit on memory"}
+_WHY_NOT = {
+    MEMORY: "the system sets no limit",
+    FILE_SIZE: "the system sets no limit",
+    FILES: "it needs Linux 6.2 or later with Landlock, and a container that allows it",
+    NO_NETWORK: "it needs Linux on x86-64 or ARM64 with seccomp, and a container that allows it",
+    NO_PROGRAMS: "it needs Linux on x86-64 or ARM64 with seccomp, and a container that allows it",
+}
 
 
 def processor(machine: Machine) -> Iterator[Line]:
@@ -68,10 +75,10 @@ def memory_and_energy(machine: Machine) -> Iterator[Line]:
 def walls(isolation: tuple[str, ...]) -> Iterator[Line]:
     """What stands between a model's code and the rest of the machine."""
     yield Line(Mark.OK, "in place", ", ".join(isolation))
-    absent = [words for key, words in _TO_COME.items() if not any(key in layer.lower() for layer in isolation)]
-    if absent:
-        advice = "A model's code could read your files and send them away: use only code that you trust."
-        yield Line(Mark.MISSING, "full isolation", f"not built yet: {', '.join(absent)}", advice)
+    for layer, why in _WHY_NOT.items():
+        if layer not in isolation:
+            advice = "Audit only code that you trust here; --strict refuses to run without it."
+            yield Line(Mark.MISSING, layer, why, advice)
 
 
 def _cores(machine: Machine) -> Line:

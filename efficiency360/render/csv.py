@@ -1,0 +1,68 @@
+"""Measurements as a table for spreadsheets: RFC 4180, UTF-8, one row a measurement.
+
+Names come from outside, and a spreadsheet takes a cell that begins with `=` for a formula, so such cells are
+neutralised (https://owasp.org/www-community/attacks/CSV_Injection).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from efficiency360.render import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from efficiency360.records import AxisRecord, Caveat, Measurement, Scorecard
+
+COLUMNS = ("axis", "name", "params", "value", "unit", "n", "low", "high", "level", "better", "caveats")
+_NUMBER = r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?"
+_FORMULA = re.compile(
+    rf"""(?P<start>^|[;,|])(?P<blank>[\s"]*+)(?!{_NUMBER}\s*(?:$|[;,|]))(?=[=+@-]|[\uff1d\uff0b\uff20\uff0d])"""
+)
+"""Also full-width, and behind what some spreadsheet takes for the end of a cell; numbers are numbers."""
+_LONGEST = 10_000
+_INDENT = re.compile(r"\s*[\t\r\n]")
+
+
+def render(card: Scorecard) -> str:
+    """The measurements of a scorecard as CSV; the same scorecard gives the same bytes.
+
+    Numbers are in full and without thousands separators; a cell is empty where there is nothing to say. `caveats` holds
+    the ids of what a reader must know: of the axis, then of the model, then of the data.
+    """
+    about = card.subject.caveats + (card.dataset.caveats if card.dataset else ())
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(row for axis in card.axes for row in _rows(axis, about))
+    return page.getvalue()
+
+
+def _rows(axis: AxisRecord, about: tuple[Caveat, ...]) -> Iterator[list[str]]:
+    caveats = " ".join(dict.fromkeys(caveat.id for caveat in axis.caveats + about))
+    for measurement in axis.measurements:
+        yield [axis.id, *map(harmless, _cells(measurement)), harmless(caveats)]
+
+
+def _cells(measurement: Measurement) -> Iterator[str]:
+    interval = measurement.interval
+    yield from (measurement.name, text.params(measurement))
+    yield from (str(measurement.value), measurement.unit)
+    yield "" if measurement.n is None else str(measurement.n)
+    yield from (str(interval.low), str(interval.high), str(interval.level)) if interval else ("", "", "")
+    yield measurement.better or ""
+
+
+def harmless(cell: str) -> str:
+    """A cell that no spreadsheet computes and no terminal obeys; numbers and ordinary text stay as they are.
+
+    What would begin a formula gets an apostrophe before it, also behind a character that some spreadsheet takes for the
+    end of a cell; control characters are made visible, and what is longer than spreadsheets take is cut.
+    """
+    cell = text.cut(cell, _LONGEST)
+    indented = "'" if _INDENT.match(cell) else ""
+    return text.plain(indented + _FORMULA.sub(r"\g<start>'\g<blank>", cell))

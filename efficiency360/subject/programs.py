@@ -1,0 +1,129 @@
+"""Files that bring their own code: TorchScript, exported programs, pickled modules. Runs in the worker only."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from efficiency360.errors import InputError
+from efficiency360.records import Caveat
+from efficiency360.subject.foreign_code import answering
+from efficiency360.subject.loaded import Loaded
+from efficiency360.subject.names import quoted
+from efficiency360.subject.sniff import shown
+from efficiency360.subject.subject import Stored
+from efficiency360.subject.unpickle import unpickled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from efficiency360.subject.request import SubjectRequest
+
+_DEPTH = 3
+_TRAINING = Caveat(
+    id="subject.training_mode",
+    severity="warning",
+    text="The program was saved in training mode, which is written into it: dropout or batch norm may still act as in"
+    " training. Save it again after model.eval().",
+)
+_SCRIPT_FLAGS = {"aten::dropout": 2, "aten::feature_dropout": 2, "aten::alpha_dropout": 2, "aten::batch_norm": 5}
+
+
+def torchscript(request: SubjectRequest) -> Loaded:
+    """A TorchScript archive: scripted, traced or frozen.
+
+    Raises:
+        InputError: damaged, or made by a torch that this one does not understand.
+    """
+    path = _path(request)
+    _refuse_key(request)
+    with warnings.catch_warnings(), answering(f"{shown(path)} cannot be opened as TorchScript"):
+        warnings.simplefilter("ignore")  # torch deprecates the format, which the user knows
+        module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        if not callable(getattr(module, "forward", None)):
+            raise InputError(f"{shown(path)}: a TorchScript archive without a forward method")
+        caveats = (_TRAINING,) if _is_traced_in_training(module) else ()
+        return Loaded(module, caveats=caveats, stored=_constants(module))
+
+
+def _constants(module: torch.jit.ScriptModule) -> Stored | None:
+    """The weights of a frozen module, which are constants of its code; None where it has parameters."""
+    if next(module.parameters(), None) is not None:
+        return None
+    graph = module.inlined_graph  # its nodes live no longer than it does
+    nodes = graph.findAllNodes("prim::Constant")  # type: ignore[attr-defined] # torch's stub lacks it
+    tensors = [node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"]
+    return Stored.of(tensors)
+
+
+def _is_traced_in_training(module: torch.jit.ScriptModule) -> bool:
+    """Whether a flag that means training is a constant of the code."""
+    graph = module.inlined_graph
+    flags = ((node, place) for kind, place in _SCRIPT_FLAGS.items() for node in graph.findAllNodes(kind))  # type: ignore[attr-defined]
+    return any(list(node.inputs())[place].toIValue() is True for node, place in flags)
+
+
+def pickled(request: SubjectRequest) -> Loaded:
+    """A whole pickled module.
+
+    Raises:
+        InputError: it cannot be unpickled here, or holds no module.
+    """
+    return module_in(unpickled(_path(request)), request)
+
+
+def module_in(held: object, request: SubjectRequest) -> Loaded:
+    """The one module in what a file held, or that at `--key`.
+
+    Raises:
+        InputError: there is none, or several and no key.
+    """
+    found = dict(_modules(held, "", 0))
+    chosen = found if request.key is None else {key: one for key, one in found.items() if key == request.key}
+    distinct = {id(module): (key, module) for key, module in reversed(chosen.items())}
+    if len(distinct) == 1:
+        key, module = next(iter(distinct.values()))
+        caveats = (Caveat(id="subject.weights", severity="info", text=f"Taken from {quoted([key])}."),) if key else ()
+        return Loaded(_unwrapped(module), caveats=caveats, output=_output_of(module))
+    if found:
+        which = "several modules" if request.key is None else f"no module at --key {request.key}, but some"
+        raise InputError(
+            f"{request.name} holds {which}: {quoted(list(found))}; choose one with --key {list(found)[-1]}"
+        )
+    raise InputError(
+        f"{request.name} holds no torch.nn.Module, only a value of type {type(held).__name__}; for weights, name their"
+        " architecture with --arch"
+    )
+
+
+def _modules(value: object, key: str, depth: int) -> Iterator[tuple[str, nn.Module]]:
+    if isinstance(value, nn.Module):
+        yield key, value
+    elif depth < _DEPTH and isinstance(value, dict | list | tuple):
+        for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _modules(child, f"{key}.{name}" if key else str(name), depth + 1)
+
+
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """The module inside wrappers that spread it over devices."""
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return _unwrapped(module.module) if isinstance(module, wrappers) else module
+
+
+def _output_of(module: nn.Module) -> str | None:
+    """Where models of Hugging Face transformers, which need not be installed here, have their logits."""
+    return "logits" if any(base.__name__ == "PreTrainedModel" for base in type(module).__mro__) else None
+
+
+def _path(request: SubjectRequest) -> Path:
+    assert request.file is not None  # noqa: S101 - see load
+    return Path(request.file)
+
+
+def _refuse_key(request: SubjectRequest) -> None:
+    if request.key is not None or request.remap is not None:
+        raise InputError(f"{request.name} is a whole program; --key and --remap go with weights and checkpoints")

@@ -1,0 +1,95 @@
+"""Whether a module runs on images, for how many at once, and how many classes it answers. Used in the worker only."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from efficiency360.errors import InputError
+from efficiency360.numerics.fixed_batch import FixedBatch
+from efficiency360.records import Caveat
+from efficiency360.subject.foreign_code import answering
+from efficiency360.subject.subject import select_logits, weights_dtype
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from efficiency360.dataset.preprocess import Preprocess
+
+_USUAL_BATCHES = (1, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """A module that takes any number of images, and how many classes it answers."""
+
+    module: nn.Module
+    num_classes: int
+    caveats: tuple[Caveat, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How to try a module: `output` says where its logits are, `interruptible` as in `answering`."""
+
+    preprocess: Preprocess
+    output: int | str | None
+    device: torch.device
+    interruptible: bool
+
+    def run(self, module: nn.Module, batch: tuple[int, int] | None, *, may_be_fixed: bool) -> Runnable:
+        """Run on two grey images, no fewer and no more at once than `batch` says.
+
+        Where nothing is said, a program (`may_be_fixed`) that does not run on two images is tried with usual numbers.
+
+        Raises:
+            InputError: it does not run, or does not answer logits.
+        """
+        if batch is not None:
+            return self._in_batches(module, *batch)
+        try:
+            return Runnable(module, self._classes(module, self.output))
+        except InputError:
+            for n in _USUAL_BATCHES if may_be_fixed else ():
+                with suppress(InputError):
+                    return self._in_batches(module, n, n)
+            raise
+
+    def _in_batches(self, module: nn.Module, least: int, most: int) -> Runnable:
+        batched = FixedBatch(module, least, most, partial(_pick, output=self.output)).eval()
+        return Runnable(
+            batched, self._classes(batched, None), (_limited(least, most),) if least > 1 or most == 1 else ()
+        )
+
+    def _classes(self, module: nn.Module, output: int | str | None) -> int:
+        images = torch.full((2, self.preprocess.channels, *self.preprocess.size), 0.5, device=self.device)
+        shape = "x".join(map(str, images.shape[1:]))
+        failed = f"the model does not run on a {shape} input"
+        with answering(failed, way_on=_hint, interruptible=self.interruptible), torch.inference_mode():
+            answer = module(images.to(weights_dtype(module)))
+            return int(select_logits(answer, output, len(images)).shape[1])
+
+
+def _hint(told: str) -> str:
+    """The size is the usual suspect, but not where the model wants other arguments."""
+    return "" if "argument" in told else "; is that the right size (--input)?"
+
+
+def _pick(answer: Any, n: int, *, output: int | str | None) -> Tensor:
+    return select_logits(answer, output, n)
+
+
+def _limited(least: int, most: int) -> Caveat:
+    if most == 1:
+        text = "The program takes one image at a time: a batch runs image by image."
+    else:
+        takes = f"exactly {least}" if least == most else f"{least} to {most}"
+        text = (
+            f"The program takes {takes} images at once: fewer are filled up with copies, so one image takes the time"
+            f" and the memory of {least}. Its MACs are given for one image."
+        )
+    return Caveat(id="subject.fixed_batch", severity="info", text=text)
