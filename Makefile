@@ -44,8 +44,8 @@ schema: $(VENV)/.installed ## Write the JSON Schema of scorecards anew.
 	$(BIN)/python -m efficiency360.schema > efficiency360/scorecard.schema.json
 
 architectures: $(VENV)/.installed ## Write the index of architectures that e360 inspect compares with anew (minutes).
-	$(BIN)/python -m efficiency360.subject.index_architectures > efficiency360/subject/architectures.json.new
-	mv efficiency360/subject/architectures.json.new efficiency360/subject/architectures.json
+	$(BIN)/python -m efficiency360.subject.inspection.index > efficiency360/subject/inspection/architectures.json.new
+	mv efficiency360/subject/inspection/architectures.json.new efficiency360/subject/inspection/architectures.json
 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
 	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done

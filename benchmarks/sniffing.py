@@ -28,7 +28,7 @@ import re, sys, time
 from pathlib import Path
 began = time.perf_counter()
 from efficiency360.errors import InputError
-from efficiency360.subject.sniff import sniff
+from efficiency360.subject.files.sniff import sniff
 try:
     found = sniff(Path(sys.argv[1])).kind.value
 except InputError as error:

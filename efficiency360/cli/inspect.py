@@ -25,7 +25,7 @@ def command(
     from efficiency360.cli.console import Screen  # noqa: PLC0415
     from efficiency360.errors import ExitCode  # noqa: PLC0415
     from efficiency360.render.inspection import show  # noqa: PLC0415
-    from efficiency360.subject.inspection import inspect  # noqa: PLC0415
+    from efficiency360.subject.inspection.inspect import inspect  # noqa: PLC0415
 
     found = inspect(subject)
     if json_:

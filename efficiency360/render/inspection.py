@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from efficiency360.subject.inspected import Inspection, OpeningRecord, SetRecord, TensorRecord
+    from efficiency360.subject.inspection.records import Inspection, OpeningRecord, SetRecord, TensorRecord
 
 _FIRST, _LAST = 12, 4
 _SHOWN_NAMES, _SHOWN_KEYS = 8, 40

@@ -14,7 +14,7 @@ from efficiency360.records import Caveat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from efficiency360.subject.loaded import Loaded
+    from efficiency360.subject.formats.loaded import Loaded
     from efficiency360.subject.manifest import PreprocessTable
     from efficiency360.subject.request import SubjectRequest
 

@@ -11,13 +11,13 @@ import torch
 from efficiency360.errors import InputError
 from efficiency360.numerics.fixed_batch import FixedBatch
 from efficiency360.records import Caveat, SubjectRecord
-from efficiency360.subject import exported, programs, weights
-from efficiency360.subject.foreign_code import answering
+from efficiency360.subject.files.sniff import FileKind
+from efficiency360.subject.formats import exported, programs, weights
+from efficiency360.subject.formats.foreign_code import answering
+from efficiency360.subject.formats.loaded import Loaded
 from efficiency360.subject.info import SubjectInfo
 from efficiency360.subject.inputs import preprocessing
-from efficiency360.subject.loaded import Loaded
 from efficiency360.subject.runnable import Trial
-from efficiency360.subject.sniff import FileKind
 from efficiency360.subject.subject import Subject
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def _opener(request: SubjectRequest) -> Callable[[SubjectRequest], Loaded]:
         return weights.from_architecture
     kind = FileKind(request.kind)
     if kind is FileKind.ONNX:
-        from efficiency360.subject.onnx import opened  # noqa: PLC0415
+        from efficiency360.subject.formats.onnx import opened  # noqa: PLC0415
 
         return opened
     if kind is FileKind.HUGGINGFACE:
-        from efficiency360.subject.hub import from_folder  # noqa: PLC0415
+        from efficiency360.subject.formats.hub import from_folder  # noqa: PLC0415
 
         return from_folder
     openers: dict[FileKind, Callable[[SubjectRequest], Loaded]] = {

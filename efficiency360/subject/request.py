@@ -11,10 +11,10 @@ from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_file
 from efficiency360.records import Record
+from efficiency360.subject.files.parts import external_files, fingerprint, folder_files
+from efficiency360.subject.files.sniff import FileKind, Sniffed, refusal, shown, sniff
+from efficiency360.subject.files.trust import PROGRAMS, holds_objects, modules_beside
 from efficiency360.subject.manifest import Manifest, find_manifest, load_manifest
-from efficiency360.subject.parts import external_files, fingerprint, folder_files
-from efficiency360.subject.sniff import FileKind, Sniffed, refusal, shown, sniff
-from efficiency360.subject.trust import PROGRAMS, holds_objects, modules_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import torch
 from efficiency360.errors import InputError
 from efficiency360.numerics.fixed_batch import FixedBatch
 from efficiency360.records import Caveat
-from efficiency360.subject.foreign_code import answering
+from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.subject.subject import select_logits, weights_dtype
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from efficiency360.errors import InputError
-from efficiency360.subject.names import quoted
+from efficiency360.subject.files.names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from efficiency360.errors import InputError
-from efficiency360.subject.hub_preprocess import hub_preprocess
+from efficiency360.subject.formats.hub_preprocess import hub_preprocess
 from efficiency360.subject.request import SubjectOptions, request_subject
 
 os.environ["HF_HUB_OFFLINE"] = "1"

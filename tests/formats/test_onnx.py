@@ -17,7 +17,7 @@ from torch import nn
 
 from efficiency360.axes import Run, make_axis
 from efficiency360.errors import InputError
-from efficiency360.subject import onnx as opener
+from efficiency360.subject.formats import onnx as opener
 from efficiency360.subject.load import load_subject
 from efficiency360.subject.request import SubjectOptions, request_subject
 
@@ -222,7 +222,7 @@ def test_external_data_elsewhere_is_refused_and_not_read(folder, load, location)
 def test_a_missing_package_is_named_with_how_to_install_it(folder, load, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "efficiency360.subject.onnx.find_spec", lambda name: None if name == "onnx2torch" else found(name)
+        "efficiency360.subject.formats.onnx.find_spec", lambda name: None if name == "onnx2torch" else found(name)
     )
     with pytest.raises(InputError, match=r"needs onnx2torch: pip install 'efficiency360\[onnx\]'"):
         load(sine_of_means(folder / "sinh.onnx"))

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from efficiency360.errors import InputError
-from efficiency360.subject.checkpoint import Fit, candidates, fit, read_weights, shape_of
-from efficiency360.subject.sniff import FileKind, refusal, sniff
+from efficiency360.subject.files.sniff import FileKind, refusal, sniff
+from efficiency360.subject.formats.checkpoint import Fit, candidates, fit, read_weights, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -27,15 +27,15 @@ from torch import Tensor, nn
 from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.render.inspection import show
-from efficiency360.subject import index_architectures
-from efficiency360.subject.inspection import inspect
-from efficiency360.subject.pickle_trust import split_globals
-from efficiency360.subject.signatures import _index, index_versions
+from efficiency360.subject.files.pickle_trust import split_globals
+from efficiency360.subject.inspection import index as index_architectures
+from efficiency360.subject.inspection.inspect import inspect
+from efficiency360.subject.inspection.signatures import _index, index_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from efficiency360.subject.inspected import Inspection, SetRecord
+    from efficiency360.subject.inspection.records import Inspection, SetRecord
 
 
 def _gallery() -> Any:
@@ -436,7 +436,7 @@ def test_no_broken_file_of_the_gallery_crashes_it_or_runs(tmp_path: Path, name: 
 
 def test_it_does_not_import_torch() -> None:
     code = (
-        "import sys; from efficiency360.subject.inspection import inspect; inspect('zoo:digits_transformer');"
+        "import sys; from efficiency360.subject.inspection.inspect import inspect; inspect('zoo:digits_transformer');"
         "sys.exit(bool({'torch', 'timm', 'onnx', 'safetensors'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

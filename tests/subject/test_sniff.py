@@ -24,11 +24,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from efficiency360.errors import InputError
-from efficiency360.subject.archive import open_archive
-from efficiency360.subject.inspection import inspect
-from efficiency360.subject.opcodes import Made, read_program
-from efficiency360.subject.pickle_tokens import Bulk, tokens
-from efficiency360.subject.sniff import REFUSALS, FileKind, Sniffed, refusal, sniff
+from efficiency360.subject.files.archive import open_archive
+from efficiency360.subject.files.opcodes import Made, read_program
+from efficiency360.subject.files.pickle_tokens import Bulk, tokens
+from efficiency360.subject.files.sniff import REFUSALS, FileKind, Sniffed, refusal, sniff
+from efficiency360.subject.inspection.inspect import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def _save(path: Path, value: object, **options: Any) -> Path:
 
 
 def test_importing_it_does_not_import_torch() -> None:
-    code = "import sys, efficiency360.subject.sniff; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, efficiency360.subject.files.sniff; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

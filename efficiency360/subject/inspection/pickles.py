@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from efficiency360.subject.contents import ITEM_BYTES, MAX_TENSORS, Place, StoredTensor, WeightSet, possible
-from efficiency360.subject.opcodes import Made, Node
+from efficiency360.subject.files.opcodes import Made, Node
+from efficiency360.subject.inspection.contents import ITEM_BYTES, MAX_TENSORS, Place, StoredTensor, WeightSet, possible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from efficiency360.subject.opcodes import Program
+    from efficiency360.subject.files.opcodes import Program
 
     Locate = Callable[[str], tuple[int, int] | None]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
-from efficiency360.subject.pickle_machine import MARK, MAX_NAME, Machine, Made, Node, first_global
-from efficiency360.subject.pickle_tokens import Bulk, tokens
+from efficiency360.subject.files.pickle_machine import MARK, MAX_NAME, Machine, Made, Node, first_global
+from efficiency360.subject.files.pickle_tokens import Bulk, tokens
 
 if TYPE_CHECKING:
     import io

@@ -11,12 +11,12 @@ from torch import nn
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
-from efficiency360.subject.foreign_code import answering
-from efficiency360.subject.loaded import Loaded
-from efficiency360.subject.names import quoted
-from efficiency360.subject.sniff import shown
+from efficiency360.subject.files.names import quoted
+from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.foreign_code import answering
+from efficiency360.subject.formats.loaded import Loaded
+from efficiency360.subject.formats.unpickle import unpickled
 from efficiency360.subject.subject import Stored
-from efficiency360.subject.unpickle import unpickled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficiency360.records import Caveat
-from efficiency360.subject.architectures import Architecture, Wishes, build
-from efficiency360.subject.checkpoint import fit, read_weights, shape_of
+from efficiency360.subject.files.sniff import FileKind
+from efficiency360.subject.formats.architectures import Architecture, Wishes, build
+from efficiency360.subject.formats.checkpoint import fit, read_weights, shape_of
+from efficiency360.subject.formats.loaded import Loaded
+from efficiency360.subject.formats.programs import module_in
 from efficiency360.subject.inputs import from_table
-from efficiency360.subject.loaded import Loaded
-from efficiency360.subject.programs import module_in
-from efficiency360.subject.sniff import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor, nn
 
-    from efficiency360.subject.checkpoint import Fit
+    from efficiency360.subject.formats.checkpoint import Fit
     from efficiency360.subject.request import SubjectRequest
 
 _RANDOM = Caveat(

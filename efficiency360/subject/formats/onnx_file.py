@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efficiency360.errors import InputError
-from efficiency360.subject.names import quoted, short
-from efficiency360.subject.parts import external_files
-from efficiency360.subject.sniff import shown
+from efficiency360.subject.files.names import quoted, short
+from efficiency360.subject.files.parts import external_files
+from efficiency360.subject.files.sniff import shown
 from efficiency360.subject.subject import Stored
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import torchvision
 from torch.overrides import TorchFunctionMode
 
 from efficiency360 import zoo
-from efficiency360.subject.signatures import Signature, pack, sign
+from efficiency360.subject.inspection.signatures import Signature, pack, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

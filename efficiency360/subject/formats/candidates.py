@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from efficiency360.errors import InputError
-from efficiency360.subject.names import quoted
+from efficiency360.subject.files.names import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from torch import nn
 from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.spec import suggest
-from efficiency360.subject.foreign_code import answering
+from efficiency360.subject.formats.foreign_code import answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable

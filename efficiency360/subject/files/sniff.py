@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from efficiency360.errors import InputError
-from efficiency360.subject.archive import check_members, open_archive, read_member, root_of
-from efficiency360.subject.foreign import name_by_start, name_zip
-from efficiency360.subject.model_folder import open_folder
-from efficiency360.subject.onnx_proto import read_onnx
-from efficiency360.subject.opcodes import MAX_PICKLE_BYTES, Made, Program, read_program
-from efficiency360.subject.regular import blaming, open_regular, shown, status_of
-from efficiency360.subject.safetensors_header import begins_as_safetensors, read_header
-from efficiency360.subject.zip_directory import ends_in_zip
+from efficiency360.subject.files.archive import check_members, open_archive, read_member, root_of
+from efficiency360.subject.files.foreign import name_by_start, name_zip
+from efficiency360.subject.files.model_folder import open_folder
+from efficiency360.subject.files.onnx_proto import read_onnx
+from efficiency360.subject.files.opcodes import MAX_PICKLE_BYTES, Made, Program, read_program
+from efficiency360.subject.files.regular import blaming, open_regular, shown, status_of
+from efficiency360.subject.files.safetensors import begins_as_safetensors, read_header
+from efficiency360.subject.files.zip_directory import ends_in_zip
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

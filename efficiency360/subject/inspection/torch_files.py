@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, BinaryIO
 
-from efficiency360.subject.archive import open_archive, read_member, root_of
-from efficiency360.subject.contents import ITEM_BYTES, Contents
-from efficiency360.subject.contents_pickle import legacy_keys, storage_kinds, weight_sets
-from efficiency360.subject.opcodes import MAX_PICKLE_BYTES, read_program
-from efficiency360.subject.sniff import HEAD_BYTES, read_pickles
+from efficiency360.subject.files.archive import open_archive, read_member, root_of
+from efficiency360.subject.files.opcodes import MAX_PICKLE_BYTES, read_program
+from efficiency360.subject.files.sniff import HEAD_BYTES, read_pickles
+from efficiency360.subject.inspection.contents import ITEM_BYTES, Contents
+from efficiency360.subject.inspection.pickles import legacy_keys, storage_kinds, weight_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from efficiency360.subject.archive import Archive
+    from efficiency360.subject.files.archive import Archive
 
 _LENGTH_BYTES = 8
 _MAX_SMALL_BYTES = 64

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from efficiency360.subject.contents import ITEM_BYTES
+from efficiency360.subject.inspection.contents import ITEM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from efficiency360.subject.contents import Place, StoredTensor
+    from efficiency360.subject.inspection.contents import Place, StoredTensor
 
 _CHUNK_BYTES = 4 * 2**20
 _MAX_STRIDED_BYTES = 64 * 2**20

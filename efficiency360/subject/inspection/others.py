@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from efficiency360.subject.contents import (
+from efficiency360.subject.files.onnx_proto import OnnxModel, read_onnx
+from efficiency360.subject.files.safetensors import read_header
+from efficiency360.subject.inspection.contents import (
     ITEM_BYTES,
     MAX_TENSORS,
     Contents,
@@ -13,13 +15,11 @@ from efficiency360.subject.contents import (
     WeightSet,
     image_input,
 )
-from efficiency360.subject.onnx_proto import OnnxModel, read_onnx
-from efficiency360.subject.safetensors_header import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from efficiency360.subject.onnx_proto import Initializer, Port
+    from efficiency360.subject.files.onnx_proto import Initializer, Port
 
 _SAFETENSORS: Mapping[str, str] = {
     "F64": "float64",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from efficiency360.subject.pickle_trust import split_globals
-from efficiency360.subject.sniff import FileKind
+from efficiency360.subject.files.pickle_trust import split_globals
+from efficiency360.subject.files.sniff import FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from efficiency360.errors import InputError
-from efficiency360.subject.archive import check_checksums
-from efficiency360.subject.candidates import Candidate, SortedWeights, candidates, find, part_of, select
-from efficiency360.subject.matching import Attempt, by_name, by_order, dtype_name, is_counter, unwrap
-from efficiency360.subject.names import quoted, short
-from efficiency360.subject.sniff import REFUSALS, FileKind, shown
-from efficiency360.subject.trust import holds_objects, strangers
-from efficiency360.subject.unpickle import unpickled
+from efficiency360.subject.files.archive import check_checksums
+from efficiency360.subject.files.names import quoted, short
+from efficiency360.subject.files.sniff import REFUSALS, FileKind, shown
+from efficiency360.subject.files.trust import holds_objects, strangers
+from efficiency360.subject.formats.candidates import Candidate, SortedWeights, candidates, find, part_of, select
+from efficiency360.subject.formats.matching import Attempt, by_name, by_order, dtype_name, is_counter, unwrap
+from efficiency360.subject.formats.unpickle import unpickled
 from efficiency360.words import one_line, told
 
 if TYPE_CHECKING:

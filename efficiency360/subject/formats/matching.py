@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from efficiency360.subject.names import few, quoted, short
+from efficiency360.subject.files.names import few, quoted, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from efficiency360.subject.candidates import Candidate
+    from efficiency360.subject.formats.candidates import Candidate
 
 _COUNTER = "num_batches_tracked"
 _AVERAGED = "n_averaged"

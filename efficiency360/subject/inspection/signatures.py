@@ -168,7 +168,7 @@ def pack(signatures: Iterable[Signature]) -> list[list[Any]]:
 @cache
 def _index() -> dict[int, list[Signature]]:
     """All known signatures by their number of tensors."""
-    content = json.loads((resources.files("efficiency360.subject") / INDEX).read_text())
+    content = json.loads((resources.files("efficiency360.subject.inspection") / INDEX).read_text())
     found: dict[int, list[Signature]] = {}
     for arch, number, named, ordered, *places in content["architectures"]:
         classes, classes_ordered = (tuple((at, dim) for at, dim in pairs) for pairs in places)
@@ -178,5 +178,5 @@ def _index() -> dict[int, list[Signature]]:
 
 def index_versions() -> dict[str, str]:
     """The versions of the libraries that the index was made from."""
-    versions: dict[str, str] = json.loads((resources.files("efficiency360.subject") / INDEX).read_text())["versions"]
+    versions: dict[str, str] = json.loads((resources.files("efficiency360.subject.inspection") / INDEX).read_text())["versions"]
     return versions

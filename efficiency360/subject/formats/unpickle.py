@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from efficiency360.errors import InputError
-from efficiency360.subject.foreign_code import answering
-from efficiency360.subject.names import short
-from efficiency360.subject.sniff import shown
+from efficiency360.subject.files.names import short
+from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.words import one_line, told
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_file, sha256_json
-from efficiency360.subject.names import short
-from efficiency360.subject.sniff import FileKind, shown, sniff
+from efficiency360.subject.files.names import short
+from efficiency360.subject.files.sniff import FileKind, shown, sniff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from efficiency360.subject.signatures import Named
+    from efficiency360.subject.inspection.signatures import Named
 
 MAX_TENSORS = 100_000
 _MAX_ELEMENTS = 2**60

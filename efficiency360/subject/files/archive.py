@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from efficiency360.errors import InputError
-from efficiency360.subject.zip_directory import DAMAGED, Member, read_directory, widened
+from efficiency360.subject.files.zip_directory import DAMAGED, Member, read_directory, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

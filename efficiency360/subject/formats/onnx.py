@@ -13,12 +13,12 @@ from torch import nn
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
-from efficiency360.subject.exported import known_input
-from efficiency360.subject.foreign_code import answering
-from efficiency360.subject.loaded import Loaded
-from efficiency360.subject.onnx_file import OnnxGraph, read_onnx, stored_in
-from efficiency360.subject.onnx_runtime import OnnxRuntimeModule
-from efficiency360.subject.sniff import shown
+from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.exported import known_input
+from efficiency360.subject.formats.foreign_code import answering
+from efficiency360.subject.formats.loaded import Loaded
+from efficiency360.subject.formats.onnx_file import OnnxGraph, read_onnx, stored_in
+from efficiency360.subject.formats.onnx_runtime import OnnxRuntimeModule
 from efficiency360.subject.subject import weights_dtype
 from efficiency360.words import one_line, told
 
@@ -133,7 +133,7 @@ def _versions(proto: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
 def _convert(proto: onnx.ModelProto) -> nn.Module:
     import onnx2torch  # type: ignore[import-untyped] # noqa: PLC0415 - optional
 
-    from efficiency360.subject.onnx_operators import teach_onnx2torch  # noqa: PLC0415
+    from efficiency360.subject.formats.onnx_operators import teach_onnx2torch  # noqa: PLC0415
 
     teach_onnx2torch()
     module: nn.Module = onnx2torch.convert(proto)

@@ -12,16 +12,16 @@ from safetensors.torch import load_file
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
-from efficiency360.subject.architectures import timm_preprocess
-from efficiency360.subject.candidates import SortedWeights
-from efficiency360.subject.checkpoint import fit
-from efficiency360.subject.foreign_code import answering
-from efficiency360.subject.hub_preprocess import hub_preprocess
-from efficiency360.subject.loaded import Loaded
-from efficiency360.subject.names import short
-from efficiency360.subject.parts import CONFIG, PREPROCESSOR, folder_files, read_json
-from efficiency360.subject.sniff import shown
-from efficiency360.subject.weights import filled
+from efficiency360.subject.files.names import short
+from efficiency360.subject.files.parts import CONFIG, PREPROCESSOR, folder_files, read_json
+from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.architectures import timm_preprocess
+from efficiency360.subject.formats.candidates import SortedWeights
+from efficiency360.subject.formats.checkpoint import fit
+from efficiency360.subject.formats.foreign_code import answering
+from efficiency360.subject.formats.hub_preprocess import hub_preprocess
+from efficiency360.subject.formats.loaded import Loaded
+from efficiency360.subject.formats.weights import filled
 from efficiency360.words import one_line
 
 if TYPE_CHECKING:

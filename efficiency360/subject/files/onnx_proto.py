@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from efficiency360.errors import InputError
-from efficiency360.subject.protobuf import BYTES, VARINT, DamagedError, Reader
+from efficiency360.subject.files.protobuf import BYTES, VARINT, DamagedError, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from efficiency360.subject.protobuf import Field
+    from efficiency360.subject.files.protobuf import Field
 
 _MAX_IR_VERSION = 255
 _MODEL_FIELDS = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}

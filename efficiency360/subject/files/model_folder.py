@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
-from efficiency360.subject.names import short
-from efficiency360.subject.safetensors_header import read_header
+from efficiency360.subject.files.names import short
+from efficiency360.subject.files.safetensors import read_header
 
 if TYPE_CHECKING:
     from pathlib import Path

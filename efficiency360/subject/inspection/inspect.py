@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 from efficiency360 import zoo
 from efficiency360.errors import InputError
-from efficiency360.subject.audit_command import NAMELESS, audit_command
-from efficiency360.subject.contents import Contents, WeightSet
-from efficiency360.subject.contents_export import export_contents
-from efficiency360.subject.contents_other import onnx_contents, safetensors_contents
-from efficiency360.subject.contents_torch import script_contents, torch_contents
-from efficiency360.subject.inspected import Inspection, OpeningRecord, SetRecord, TensorRecord
+from efficiency360.subject.files.parts import folder_files
+from efficiency360.subject.files.pickle_trust import split_globals
+from efficiency360.subject.files.regular import blaming, open_regular
+from efficiency360.subject.files.sniff import FileKind, refusal, sniff
+from efficiency360.subject.inspection.command import NAMELESS, audit_command
+from efficiency360.subject.inspection.contents import Contents, WeightSet
+from efficiency360.subject.inspection.exported import export_contents
+from efficiency360.subject.inspection.nonfinite import count_nonfinite
+from efficiency360.subject.inspection.others import onnx_contents, safetensors_contents
+from efficiency360.subject.inspection.records import Inspection, OpeningRecord, SetRecord, TensorRecord
+from efficiency360.subject.inspection.signatures import match
+from efficiency360.subject.inspection.torch_files import script_contents, torch_contents
 from efficiency360.subject.manifest import find_manifest, load_manifest
-from efficiency360.subject.nonfinite import count_nonfinite
-from efficiency360.subject.parts import folder_files
-from efficiency360.subject.pickle_trust import split_globals
-from efficiency360.subject.regular import blaming, open_regular
-from efficiency360.subject.signatures import match
-from efficiency360.subject.sniff import FileKind, refusal, sniff
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from efficiency360.subject.contents import StoredTensor
+    from efficiency360.subject.files.sniff import Sniffed
+    from efficiency360.subject.inspection.contents import StoredTensor
+    from efficiency360.subject.inspection.signatures import Match
     from efficiency360.subject.manifest import Manifest
-    from efficiency360.subject.signatures import Match
-    from efficiency360.subject.sniff import Sniffed
 
 _WEIGHTS = frozenset({FileKind.SAFETENSORS, FileKind.ZIP_WEIGHTS, FileKind.LEGACY_WEIGHTS})
 _HEADS = ("fc", "head", "heads", "classifier", "logits", "linear", "output")

@@ -6,14 +6,22 @@ import json
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from efficiency360.errors import InputError
-from efficiency360.subject.archive import open_archive, read_member
-from efficiency360.subject.contents import ITEM_BYTES, Contents, Place, StoredTensor, WeightSet, image_input, possible
+from efficiency360.subject.files.archive import open_archive, read_member
+from efficiency360.subject.inspection.contents import (
+    ITEM_BYTES,
+    Contents,
+    Place,
+    StoredTensor,
+    WeightSet,
+    image_input,
+    possible,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from efficiency360.subject.archive import Archive
-    from efficiency360.subject.zip_directory import Member
+    from efficiency360.subject.files.archive import Archive
+    from efficiency360.subject.files.zip_directory import Member
 
 T = TypeVar("T")
 _MAX_JSON_BYTES = 16 * 2**20

@@ -17,9 +17,9 @@ from torch.utils import _pytree as pytree
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
-from efficiency360.subject.foreign_code import answering
-from efficiency360.subject.loaded import Loaded
-from efficiency360.subject.sniff import shown
+from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.foreign_code import answering
+from efficiency360.subject.formats.loaded import Loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
