@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _AGREEMENT = 0.001
 _ELEMENTWISE = 0.1
+_FEW, _SOME = 64, 0.1
+_TRUE = np.array([True])
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -76,6 +78,8 @@ class Cost(Axis):
             "uncounted": np.array(uncounted, dtype=np.str_),
             "uncounted_calls": _many([complexity.uncounted_calls[op] for op in uncounted]),
             "coverage": np.array([complexity.coverage]),
+            "unregistered": _one(0 if subject.stored else complexity.unregistered_elements),
+            "follows_image": np.array([complexity.follows_image]),
         }
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
@@ -125,9 +129,10 @@ def _operators(evidence: Evidence) -> Series:
 
 
 def _hidden(evidence: Evidence) -> bool:
-    """Whether torch saw nothing, or a model has weights but showed too little arithmetic to have used them."""
+    """Whether torch saw nothing, lost the image, or saw too little arithmetic for the weights to have been used."""
     return "macs" not in evidence or bool(
-        evidence["macs"][0] == 0 and evidence["params"][0] > evidence["elementwise"][0]
+        (evidence["macs"][0] == 0 and evidence["params"][0] > evidence["elementwise"][0])
+        or not evidence.get("follows_image", _TRUE)[0]
     )
 
 
@@ -145,8 +150,12 @@ def _caveats(evidence: Evidence) -> Iterator[Caveat]:
         return
     macs = int(evidence["macs"][0])
     if _hidden(evidence):
-        text = "The model has weights, yet no arithmetic was seen: it computes outside torch. The MACs are not known."
+        text = "The model computes outside torch, where nothing can be counted: its MACs are not known."
         yield Caveat(id="cost.nothing_counted", severity="critical", text=text)
+    unregistered = int(evidence.get("unregistered", [0])[0])
+    if unregistered > max(_FEW, _SOME * int(evidence["params"][0])):
+        text = f"{unregistered:,} values that it computes with are neither parameters nor buffers, and not counted."
+        yield Caveat(id="cost.hidden_weights", severity="critical", text=text)
     if len(evidence["uncounted"]):
         named = ", ".join(
             f"{op} (x{n})" for op, n in zip(evidence["uncounted"], evidence["uncounted_calls"], strict=True)

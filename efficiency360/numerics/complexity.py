@@ -43,6 +43,10 @@ class Complexity:
     """The part of ``macs`` in convolutions, matrix products, attention and recurrent layers."""
     reference_matmul_macs: int
     """The same by torch's own registry, from the kernels that ran."""
+    unregistered_elements: int = 0
+    """Elements of tensors that it used and that are neither parameters nor buffers: weights kept elsewhere."""
+    follows_image: bool = True
+    """Whether the tracer can follow the image to the answer; where not, something outside torch computed between."""
 
     @property
     def coverage(self) -> float:
@@ -115,11 +119,13 @@ class SinglePassAnalysis(FlopCountAnalysis):  # type: ignore[misc] # fvcore has 
 
     def complexity(self) -> Complexity:
         """Trace the forward pass and add up its nodes."""
-        graph, reference_flops = traced(self._model, self._inputs[0])
-        for node in graph.nodes():
+        trace = traced(self._model, self._inputs[0])
+        for node in trace.graph.nodes():
             self._see(node)
         tally = self._tally
         return Complexity(
+            unregistered_elements=trace.unregistered,
+            follows_image=trace.follows_image,
             macs=sum(tally.macs.values()),
             activations=tally.activations,
             macs_by_operator=dict(tally.macs),
@@ -127,7 +133,7 @@ class SinglePassAnalysis(FlopCountAnalysis):  # type: ignore[misc] # fvcore has 
             uncounted_calls=dict(tally.uncounted),
             elementwise_elements=tally.elementwise,
             matmul_macs=sum(macs for name, macs in tally.macs.items() if name in PRODUCTS),
-            reference_matmul_macs=reference_flops // 2,
+            reference_matmul_macs=trace.reference_flops // 2,
         )
 
     def _see(self, node: Node) -> None:

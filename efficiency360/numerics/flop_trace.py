@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
@@ -16,37 +17,84 @@ from torch._C import (  # type: ignore[attr-defined] # its stub lacks _set_traci
     _dispatch_tls_is_dispatch_key_excluded,
     _dispatch_tls_set_dispatch_key_excluded,
     _get_tracing_state,
+    _get_value_trace,
     _set_tracing_state,
 )
 from torch._ops import OpOverload
 from torch.jit import ScriptModule
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 
-def traced(module: nn.Module, images: Tensor) -> tuple[Graph, int]:
-    """Run a module once, without gradients.
+@dataclass(frozen=True)
+class Trace:
+    """What one forward pass did.
 
-    Returns:
-        Every operator that ran, in order, those whose results nobody used included; and the FLOPs of the matrix
-        products among their kernels, by torch's registry.
+    `graph` holds every operator that ran, in order, those whose results nobody used included; `reference_flops` are the
+    FLOPs of the matrix products among their kernels, by torch's registry. `answers` are the names of the values that
+    the module returned. `unregistered` counts the elements of tensors that it used and never registered.
     """
+
+    graph: Graph
+    reference_flops: int
+    answers: frozenset[str]
+    unregistered: int
+
+    @property
+    def follows_image(self) -> bool:
+        """Whether a way leads from the image to the answer; else something outside torch computed in between."""
+        image = next(iter(self.graph.inputs())).debugName()
+        reached = {image}
+        for node in self.graph.nodes():
+            if any(value.debugName() in reached for value in node.inputs()):
+                reached.update(value.debugName() for value in (*node.outputs(), *_written(node)))
+        return not self.answers or bool(reached & self.answers)
+
+
+def traced(module: nn.Module, images: Tensor) -> Trace:
+    """Run a module once, without gradients."""
     graphs: list[Graph] = []
+    answers: list[str] = []
     watch = _KernelWatch()
 
     def forward(*inputs: Tensor) -> Tensor:
         with watch.below_the_tracer(module):
-            module(inputs[0])
+            answer = module(inputs[0])
+        answers.extend(_get_value_trace(leaf).debugName() for leaf in tree_leaves(answer) if isinstance(leaf, Tensor))
         # torch removes what the returned tensor does not depend on, but that ran too.
         graphs.append(_get_tracing_state().graph().copy())
         return inputs[0]
 
     weights = {id(tensor): tensor for tensor in _tensors(module)}
+    registered = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
     with torch.no_grad(), warnings.catch_warnings():
         # Tracing warns of itself, and the model has said the rest in its other passes.
         warnings.simplefilter("ignore")
         _create_graph_by_tracing(forward, (images, *weights.values()), lambda _: "", False, False)
-    return graphs[0], watch.flops
+    inputs = list(graphs[0].inputs())[1:]
+    plain = [
+        tensor.numel()
+        for tensor, value in zip(weights.values(), inputs, strict=True)
+        if id(tensor) not in registered and value.uses()
+    ]
+    constants = sum(map(_constant_elements, graphs[0].nodes()))
+    return Trace(graphs[0], watch.flops, frozenset(answers), sum(plain) + constants)
+
+
+def _written(node: Any) -> Iterator[Any]:
+    """What an operator that works in place writes to: its first input, and what that is a view of."""
+    if not node.kind().endswith("_"):
+        return
+    inputs = list(node.inputs())
+    while inputs:
+        yield inputs[0]
+        inputs = list(inputs[0].node().inputs())
+
+
+def _constant_elements(node: Any) -> int:
+    is_tensor = node.kind() == "prim::Constant" and node.hasAttribute("value") and node.kindOf("value") == "t"
+    return int(node.t("value").numel()) if is_tensor else 0
 
 
 def _tensors(module: nn.Module) -> Iterator[Tensor]:

@@ -45,8 +45,8 @@ STRANGE = {
 """These must be found out: by a caveat, or by an axis that fails."""
 HARMLESS = {"reseeds", "changes_its_input", "trains_itself", "changes_dtype", "drifts"}
 """Right on every image, whatever else they do: they may pass, with a caveat."""
-HIDDEN = {"hides_weights_in_attributes", "hides_weights_in_numpy"}
-"""Weights that no counter sees; what ran beside the audit's own code is said of every number."""
+HIDDEN = {"hides_weights_in_numpy"}
+"""Only one number of these weights reaches torch; what ran beside the audit's own code is said of every number."""
 ENDLESS = {"never_ends", "never_ends_while_loading"}
 ODD = re.compile(
     r"subject\.(nondeterministic|stateful|changes_input|trains|reseeds|batch_dependent|behaviour_unknown)"

@@ -81,6 +81,11 @@ class InPlace(Tone):
         from efficiency360.axes.cost import Cost
         def observe(self, subject, data, run): yield {}
         Cost.observe.__code__ = observe.__code__
+class Hidden(Tone):
+    def __init__(self):
+        super().__init__()
+        self.hidden = torch.zeros(100, 100)
+    def forward(self, x): return super().forward(x) + self.hidden.sum()
 class Torch(Tone):
     def __init__(self):
         super().__init__()
@@ -150,6 +155,13 @@ def test_code_that_replaces_a_part_of_torch_is_a_critical_caveat(audit):
     found = {caveat.id: caveat for caveat in audit("Torch").axis("accuracy").caveats}
     assert found["libraries_replaced"].severity == "critical"
     assert "torch.Tensor.numel" in found["libraries_replaced"].text
+
+
+def test_weights_kept_where_no_counter_looks_are_a_critical_caveat(audit):
+    found = {caveat.id: caveat for caveat in audit("Hidden", axes=("cost",)).axis("cost").caveats}
+    assert found["cost.hidden_weights"].severity == "critical"
+    assert "10,001 values" in found["cost.hidden_weights"].text
+    assert "cost.hidden_weights" not in {caveat.id for caveat in audit("Honest", axes=("cost",)).axis("cost").caveats}
 
 
 def test_numbers_beside_a_models_own_code_say_so_and_others_do_not(audit):

@@ -267,3 +267,35 @@ def test_a_failing_model_gives_one_clear_line(model: nn.Module) -> None:
     assert "\n" not in str(caught.value)
     assert _get_tracing_state() is None
     assert counted(lambda x: x @ x).macs == 3 * 8 * 8 * 8
+
+
+class _Elsewhere(nn.Module):
+    """Weights (64, 100) and (100, 2) that torch is told nothing about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plain, self.listed = torch.rand(64, 100), [torch.rand(100, 2)]
+        self.unused = torch.rand(1000)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1) @ self.plain @ self.listed[0]
+
+
+def test_weights_that_are_no_parameters_are_counted_apart_where_they_are_used() -> None:
+    assert count(_Elsewhere(), torch.rand(1, 1, 8, 8)).unregistered_elements == 6400 + 200
+    registered = nn.Sequential(nn.Flatten(), nn.Linear(64, 100), nn.BatchNorm1d(100))
+    assert count(registered, torch.rand(1, 1, 8, 8)).unregistered_elements == 0
+
+
+def test_an_answer_that_came_from_outside_torch_does_not_follow_the_image() -> None:
+    def outside(images: Tensor) -> Tensor:
+        return torch.from_numpy(images.numpy().mean(axis=(2, 3))) @ torch.ones(3, 2)
+
+    def in_slots(images: Tensor) -> dict[str, Tensor]:
+        answer = torch.zeros(1, 2)
+        answer[:, 0] = images.sum()
+        return {"logits": answer}
+
+    assert not counted(outside).follows_image
+    assert counted(in_slots).follows_image
+    assert counted(lambda images: (None, [images.mean() + 1])).follows_image

@@ -178,5 +178,7 @@ def _index() -> dict[int, list[Signature]]:
 
 def index_versions() -> dict[str, str]:
     """The versions of the libraries that the index was made from."""
-    versions: dict[str, str] = json.loads((resources.files("efficiency360.subject.inspection") / INDEX).read_text())["versions"]
+    versions: dict[str, str] = json.loads((resources.files("efficiency360.subject.inspection") / INDEX).read_text())[
+        "versions"
+    ]
     return versions
