@@ -7,7 +7,16 @@ import textwrap
 import typer
 
 EXAMPLES = "Example:\n\ne360 list"
-_NAMES, _WIDTH = 16, 78
+_NAMES, _WIDTH = 20, 78
+_MODELS = {
+    "weights": "saved by torch.save (new or old format) or safetensors, with --arch",
+    "folder": "config.json and safetensors, as timm and transformers save them",
+    "ONNX": "as one file; converted to torch where that is exact, else run by ONNX Runtime",
+    "TorchScript": "with --trust-code, for opening it can run code of its own",
+    "torch.export": "with --trust-code",
+    "pickled model": "with --trust-code",
+    "architecture": "timm:NAME, torchvision:NAME, path/to/file.py:factory, or one of e360's own:",
+}
 _FORMATS = {
     "terminal": "the scorecard on standard output",
     "scorecard.json": "for pipelines, with a published JSON Schema",
@@ -35,9 +44,11 @@ def command() -> int:
     typer.echo("audits (--audit NAME, or a path)")
     for name in audit_names():
         _entry(name, load_audit(name).description)
-    typer.echo("models (zoo:NAME; also timm:NAME and torchvision:NAME of these packages)")
+    typer.echo("models (SUBJECT; e360 inspect FILE tells what a file is)")
+    for name, what in _MODELS.items():
+        _entry(name, what)
     for name in zoo.names():
-        _entry("", name)
+        _entry("", f"zoo:{name}")
     typer.echo("formats")
     for name, what in _FORMATS.items():
         _entry(name, what)
