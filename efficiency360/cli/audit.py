@@ -16,6 +16,7 @@ EXAMPLES = (
     "e360 audit weights.pt --arch timm:resnet50 --data val/\n\n"
     "e360 audit timm:mobilenetv3_large_100 --axes cost\n\n"
     "e360 audit model.safetensors --data faces/ --audit release --out result/\n\n"
+    "e360 audit scripted.pt --trust-code --data val/ --input 3x224x224\n\n"
     "On the small machine: e360 audit weights.pt --arch zoo:mine --audit edge-camera --axes cost,speed --out edge/\n\n"
     "Where the data is: e360 audit weights.pt --arch zoo:mine --audit edge-camera --data parts/ --with edge/"
 )
@@ -23,7 +24,7 @@ EXAMPLES = (
 
 def command(
     subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="A weights file, or an architecture such as timm:resnet50.")
+        str, typer.Argument(metavar="SUBJECT", help="A model file or folder, or an architecture such as timm:resnet50.")
     ],
     data: Annotated[
         str | None,

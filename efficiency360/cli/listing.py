@@ -11,7 +11,7 @@ _NAMES, _WIDTH = 20, 78
 _MODELS = {
     "weights": "saved by torch.save (new or old format) or safetensors, with --arch",
     "folder": "config.json and safetensors, as timm and transformers save them",
-    "ONNX": "as one file; converted to torch where that is exact, else run by ONNX Runtime",
+    "ONNX": "as one file; converted to torch where both answer the same, else run by ONNX Runtime",
     "TorchScript": "with --trust-code, for opening it can run code of its own",
     "torch.export": "with --trust-code",
     "pickled model": "with --trust-code",
