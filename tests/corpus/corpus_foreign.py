@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import sys
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any, cast
 
 import onnx
 import torch
-from corpus_kit import Raw, Site, add, header, hostile, load_by_path, run_of, small_net, state, whole, write_zip
+from corpus_kit import Raw, Site, add, header, hostile, run_of, small_net, state, whole, write_zip
 from onnx import TensorProto, helper
 from safetensors.torch import save as safetensors_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+def _imported(name: str, path: Path) -> Any:
+    """Import a file that lies in no package."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _system(site: Site) -> Raw:
@@ -116,7 +129,7 @@ def _script(site: Site, name: str) -> Path:
     site.file("source.py").write_text(_SETSTATE.replace("MARKER", str(site.marker)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = load_by_path(f"corpus_{name}_{site.folder.name}", site.file("source.py"))
+        module = _imported(f"corpus_{name}_{site.folder.name}", site.file("source.py"))
         cast("Any", torch.jit.script(getattr(module, name)())).save(str(site.file("model.pt")))
     return site.file("model.pt")
 

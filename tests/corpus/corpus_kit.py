@@ -6,23 +6,22 @@ runs leaves a marker file, which the tests look for.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import pickle
 import struct
-import sys
 import warnings
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import broken_models
 import torch
 from torch import nn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 CLASSES = 3
 MARKER = "marker"
@@ -39,20 +38,6 @@ def net(num_classes=3):
         nn.Linear(4, num_classes),
     )
 """
-
-
-def load_by_path(name: str, path: Path) -> Any:
-    """Import a file that lies in no package."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-broken_models = load_by_path("broken_models_for_corpus", Path(__file__).parent.parent / "broken_models" / "build.py")
 
 
 def small_net() -> nn.Sequential:

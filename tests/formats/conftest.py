@@ -1,4 +1,4 @@
-"""Lets the files here import each other, as pickled networks import `format_nets`; one thread."""
+"""One thread, and nothing left behind by networks that import `format_nets`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+from efficiency360.subject.load import load_subject
+from efficiency360.subject.request import SubjectOptions, request_subject
 
-from efficiency360.subject.load import load_subject  # noqa: E402
-from efficiency360.subject.request import SubjectOptions, request_subject  # noqa: E402
+HERE = Path(__file__).parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,11 +3,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
-import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import broken_models as gallery
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -22,18 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-def _gallery() -> Any:
-    path = Path(__file__).parent.parent / "broken_models" / "build.py"
-    spec = importlib.util.spec_from_file_location("broken_models_for_checkpoint", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-gallery = _gallery()
 NET = gallery.small_net()
 STATE: dict[str, Tensor] = dict(NET.state_dict())
 

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import broken_models as gallery
 import numpy as np
 import onnx
 import pytest
@@ -38,18 +39,6 @@ if TYPE_CHECKING:
     from efficiency360.subject.inspection.records import Inspection, SetRecord
 
 
-def _gallery() -> Any:
-    path = Path(__file__).parent.parent / "broken_models" / "build.py"
-    spec = importlib.util.spec_from_file_location("broken_models_for_inspection", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-gallery = _gallery()
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
 EIGHT_BITS = (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz)
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import io
 import json
 import os
@@ -18,6 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import broken_models as gallery
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -32,20 +32,6 @@ from efficiency360.subject.inspection.inspect import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def _gallery() -> Any:
-    path = Path(__file__).parent.parent / "broken_models" / "build.py"
-    spec = importlib.util.spec_from_file_location("broken_models_for_sniff", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-gallery = _gallery()
 
 
 def _save(path: Path, value: object, **options: Any) -> Path:
