@@ -106,6 +106,7 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     from efficiency360.engine.api import audit  # noqa: PLC0415
     from efficiency360.errors import UndecidedError  # noqa: PLC0415
     from efficiency360.render.terminal import show  # noqa: PLC0415
+    from efficiency360.render.text import plain  # noqa: PLC0415
 
     try:
         with Live(Console(stderr=True)) as reporter:
@@ -114,7 +115,7 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
         raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
     console = Screen()
     show(card, console)
-    console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
     return EXIT_CODES[card.verdict.outcome]
 
 

@@ -250,5 +250,8 @@ def _command(subject: str, given: Mapping[str, Any], settings: Mapping[str, Mapp
             words += [f"--{option}"] if value is True else [f"--{option}", str(value)]
     for axis_id, keys in settings.items():
         for key, value in keys.items():
-            words += ["--set", f"{axis_id}.{key}={value}"]
+            words += ["--set", f"{axis_id}.{key}={value}"] if value is not None else []
+    for word in words:
+        if not word.isascii() and word != word.encode(errors="replace").decode():
+            raise InputError(f"{ascii(word)} is not UTF-8 text; rename the file or folder")
     return shlex.join([*words, "--seed", str(seed)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -261,3 +262,12 @@ def test_the_worker_does_not_outlive_a_killed_audit(tmp_path, tiny_arch, images)
     for pid in pids:
         status = Path(f"/proc/{pid}/status")
         assert not status.exists() or "State:\tZ" in status.read_text()
+
+
+@pytest.mark.parametrize("option", ["--with", "--out", "--data", "--manifest", "--audit"])
+def test_a_path_that_is_not_text_is_one_line_and_no_internal_error(e360, tmp_path, tiny_arch, option):
+    folder = tmp_path / os.fsdecode(b"b\xffd")
+    folder.mkdir()
+    answer = e360("audit", f"{tiny_arch}good", "--input", "3x8x8", "--axes", "cost", option, str(folder))
+    assert "internal error" not in answer.complaint
+    assert answer.code == (3 if option == "--out" else 2)
