@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _MAX_TEXT = 300
+_TRACEBACK = "Traceback (most recent call last):"
 _TORCHSCRIPT = "The following operation failed in the TorchScript interpreter"
 
 
@@ -31,7 +32,11 @@ def _message(error: BaseException, most: int) -> str:
         lines = "".join((str(error),)).strip().splitlines()  # joined, so that it is a plain string
     except BaseException:  # noqa: BLE001 - the message is made by code that is not ours
         return "it has no message that can be shown"
+    if lines and lines[0].startswith(_TRACEBACK):  # what happened comes last
+        lines = lines[-1:]
+    lines = [line.replace(_TRACEBACK, "") for line in lines]
     if not lines:
         return ""
-    # TorchScript tells where it was first and what happened last.
-    return one_line(lines[-1 if lines[0].startswith(_TORCHSCRIPT) else 0], most)
+    # TorchScript tells where it was first and what happened last, if it knows.
+    last = lines[0].startswith(_TORCHSCRIPT) and not lines[-1].rstrip().endswith(":")
+    return one_line(lines[-1 if last else 0], most)

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from efficiency360.axes.base import Axis, Need
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings
+from efficiency360.words import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _IMAGES = 2
 _TOLERANCE = 1e-3
 """Of the largest logit: sums in another order differ by less."""
+_MATTERS = 0.1
+"""Of the largest logit: a change that casts doubt on every number, not on the last digits."""
+_LONGEST = 80
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,16 @@ class Behaviour(Axis):
 
 def differ(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
     """Whether logits differ by more than rounding; NaN equals NaN."""
-    return not np.allclose(one, other, rtol=0, atol=_TOLERANCE * _scale(one), equal_nan=True)
+    return _apart(one, other, _TOLERANCE)
+
+
+def _apart(one: NDArray[np.generic], other: NDArray[np.generic], share: float) -> bool:
+    return not np.allclose(one, other, rtol=0, atol=share * _scale(one), equal_nan=True)
+
+
+def _matters(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Whether a prediction changes, or a logit by more than a tenth of the largest."""
+    return _apart(one, other, _MATTERS) or not np.array_equal(one.argmax(axis=1), other.argmax(axis=1))
 
 
 def _scale(logits: NDArray[np.generic]) -> float:
@@ -75,13 +88,16 @@ def _scale(logits: NDArray[np.generic]) -> float:
 
 def _caveats(evidence: Evidence) -> Iterator[Caveat]:
     first = evidence["first"]
-    keeps = ", ".join(map(str, evidence["keeps"]))
+    keeps = _named(evidence["keeps"])
     if differ(first, evidence["same_seed"]):
-        yield _again(keeps)
+        yield _again(keeps, matters=_matters(first, evidence["same_seed"]))
     elif differ(first, evidence["other_seed"]):
         yield _caveat("nondeterministic", "warning", "It draws random numbers: other seeds give other answers.")
     else:
         yield from _steady(evidence, keeps)
+    for why in evidence.get("refuses_one", ()):
+        text = f"It refuses a single image ({one_line(str(why))}): what is measured with one image at a time may fail."
+        yield _caveat("no_single_image", "warning", text)
     if evidence["changes_input"][0]:
         text = (
             "It overwrites the images that it is given. Every measurement here works on a copy; other callers may not."
@@ -90,8 +106,12 @@ def _caveats(evidence: Evidence) -> Iterator[Caveat]:
     if evidence["trains"][0]:
         yield _caveat("trains", "critical", "It puts itself back into training mode when it is asked.")
     if len(evidence["reseeds"]):
-        text = f"It sets seeds of its own ({', '.join(map(str, evidence['reseeds']))}) whenever it is asked."
+        text = f"It sets seeds of its own ({_named(evidence['reseeds'])}) whenever it is asked."
         yield _caveat("reseeds", "warning", text)
+
+
+def _named(names: NDArray[np.generic]) -> str:
+    return ", ".join(one_line(str(name), _LONGEST) for name in names)
 
 
 def _steady(evidence: Evidence, keeps: str) -> Iterator[Caveat]:
@@ -100,19 +120,22 @@ def _steady(evidence: Evidence, keeps: str) -> Iterator[Caveat]:
         yield _caveat(
             "keeps_state", "info", f"It changes with every call ({keeps}), without effect on its answers here."
         )
-    if differ(evidence["first"][:1], evidence["alone"]):
+    if len(evidence["alone"]) and differ(evidence["first"][:1], evidence["alone"]):
         text = "Its answer to an image depends on the other images of the batch: numbers hold for this batch size only."
         yield _caveat("batch_dependent", "warning", text)
 
 
-def _again(keeps: str) -> Caveat:
+def _again(keeps: str, *, matters: bool) -> Caveat:
     if keeps:
         text = (
             f"It answers differently when asked again, for it keeps state ({keeps}): numbers hold for one order only."
         )
         return _caveat("stateful", "critical", text)
     text = "Asked the same with the same seed it answers differently: by chance, by the clock, or by what came before."
-    return _caveat("nondeterministic", "critical", text)
+    if matters:
+        return _caveat("nondeterministic", "critical", text)
+    text = f"{text} The answers differ by less than {_MATTERS:.0%} of the largest, and no prediction changes."
+    return _caveat("nondeterministic", "warning", text)
 
 
 def _caveat(name: str, severity: str, text: str) -> Caveat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -9,20 +10,25 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
+from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch import Tensor, nn
+
     from efficiency360.axes.base import Evidence, Labels, Run
     from efficiency360.dataset.stream import ImageStream
+    from efficiency360.numerics.complexity import Complexity
     from efficiency360.records import Better
     from efficiency360.subject.subject import Subject
 
 _AGREEMENT = 0.001
 _ELEMENTWISE = 0.1
 _FEW, _SOME = 64, 0.1
-_TRUE = np.array([True])
+_MORE = 1.5
+_TRUE, _FALSE, _NONE = np.array([True]), np.array([False]), np.array([0])
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -42,8 +48,8 @@ class Cost(Axis):
     needs: ClassVar[frozenset[Need]] = frozenset()
 
     def workload(self, images: int) -> Workload:  # noqa: ARG002
-        """A traced pass, and the tracer's own imports."""
-        return Workload(images=3, seconds=3)
+        """A traced pass of one image and of two, as much again without the tracer, and the tracer's own imports."""
+        return Workload(images=9, seconds=3)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
         """Yield the counts, each as an array of one, and the operators as names with calls and MACs.
@@ -53,6 +59,7 @@ class Cost(Axis):
         yield {
             "params": _one(subject.weights.params),
             "weights_bytes": _one(subject.weights.weights_bytes),
+            "buffers": _one(0 if subject.stored else _floating(subject.module)),
             "file_bytes": np.array([subject.file_bytes] if subject.file_bytes else [], dtype=np.int64),
         }
         yield {"black_box": np.array([subject.black_box])} if subject.black_box else self._compute(subject, run)
@@ -60,11 +67,9 @@ class Cost(Axis):
     def _compute(self, subject: Subject, run: Run) -> Evidence:
         import torch  # noqa: PLC0415 - only the worker has torch
 
-        from efficiency360.numerics.complexity import count  # noqa: PLC0415
-
         generator = torch.Generator().manual_seed(run.seed)
         image = torch.rand((1, *subject.input_shape), generator=generator).to(subject.device)
-        complexity = count(subject.module, subject.normalised(image))
+        complexity, pair = _counted(subject.module, subject.normalised(image))
         operators = sorted(complexity.macs_by_operator)
         uncounted = sorted(complexity.uncounted_calls)
         return {
@@ -80,6 +85,9 @@ class Cost(Axis):
             "coverage": np.array([complexity.coverage]),
             "unregistered": _one(0 if subject.stored else complexity.unregistered_elements),
             "follows_image": np.array([complexity.follows_image]),
+            "traced_differently": np.array([complexity.traced_differently]),
+            "pair_macs": np.array(pair, dtype=np.int64),
+            "halved": np.array([not pair]),
         }
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
@@ -98,6 +106,30 @@ class Cost(Axis):
             series=(_operators(evidence),) if "operator" in evidence else (),
             caveats=tuple(_caveats(evidence)),
         )
+
+
+def _counted(module: nn.Module, image: Tensor) -> tuple[Complexity, list[int]]:
+    """The compute of one image, and that of two at once where they can be had.
+
+    A model that refuses a single image is counted on two and halved; then there is nothing beside it.
+    """
+    from efficiency360.numerics.complexity import count  # noqa: PLC0415 - only the worker has torch
+
+    two = image.repeat(2, 1, 1, 1)
+    try:
+        alone = count(module, image)
+    except AxisError as error:
+        with contextlib.suppress(AxisError):
+            return count(module, two).shared(2), []
+        raise error from None
+    try:
+        return alone, [count(module, two).macs]
+    except AxisError:
+        return alone, [2 * alone.macs]
+
+
+def _floating(module: nn.Module) -> int:
+    return sum(buffer.numel() for buffer in module.buffers() if buffer.is_floating_point())
 
 
 def _compute(evidence: Evidence) -> Iterator[tuple[str, float, str, Better]]:
@@ -150,18 +182,22 @@ def _caveats(evidence: Evidence) -> Iterator[Caveat]:
         return
     macs = int(evidence["macs"][0])
     if _hidden(evidence):
-        text = "The model computes outside torch, where nothing can be counted: its MACs are not known."
+        text = (
+            "Its answer could not be followed from the image: it computes outside torch, or in threads of its own. Its"
+            " MACs are not known."
+        )
         yield Caveat(id="cost.nothing_counted", severity="critical", text=text)
-    unregistered = int(evidence.get("unregistered", [0])[0])
-    if unregistered > max(_FEW, _SOME * int(evidence["params"][0])):
-        text = f"{unregistered:,} values that it computes with are neither parameters nor buffers, and not counted."
-        yield Caveat(id="cost.hidden_weights", severity="critical", text=text)
+    yield from _two_faced(evidence)
+    if evidence.get("halved", _FALSE)[0]:
+        text = "It refuses a single image: what one image takes is half of what two take."
+        yield Caveat(id="cost.halved", severity="info", text=text)
+    yield from _weights_elsewhere(evidence)
     if len(evidence["uncounted"]):
         named = ", ".join(
             f"{op} (x{n})" for op, n in zip(evidence["uncounted"], evidence["uncounted_calls"], strict=True)
         )
         text = f"Not counted: {named}. MACs and FLOPs are an underestimate."
-        yield Caveat(id="cost.uncounted_ops", severity="warning", text=text)
+        yield Caveat(id="cost.uncounted_ops", severity="warning" if macs else "critical", text=text)
     ours, reference = map(int, evidence["matmul_macs"])
     if abs(ours - reference) > _AGREEMENT * max(ours, reference):
         text = (
@@ -173,3 +209,33 @@ def _caveats(evidence: Evidence) -> Iterator[Caveat]:
     if elementwise > _ELEMENTWISE * macs:
         text = f"Element-wise arithmetic on {elementwise:.4g} elements is not in the MACs, and is much for this model."
         yield Caveat(id="cost.elementwise", severity="info", text=text)
+
+
+def _two_faced(evidence: Evidence) -> Iterator[Caveat]:
+    """Say where what was counted is not what it computes for others."""
+    macs, pair = int(evidence["macs"][0]), evidence.get("pair_macs", _NONE)
+    if evidence.get("traced_differently", _FALSE)[0]:
+        text = "It answers otherwise when nothing follows it: what was counted is not what it computes."
+        yield Caveat(id="cost.traced_differently", severity="critical", text=text)
+    elif any(two > _MORE * 2 * macs for two in pair.tolist()):
+        text = (
+            f"Alone an image takes {macs:.4g} MACs, in a batch of two {int(pair[0]) / 2:.4g}: it computes less when it"
+            " is counted than it does for others."
+        )
+        yield Caveat(id="cost.traced_differently", severity="critical", text=text)
+
+
+def _weights_elsewhere(evidence: Evidence) -> Iterator[Caveat]:
+    """Say where it computes with more than its parameters."""
+    params = int(evidence["params"][0])
+    unregistered = int(evidence.get("unregistered", [0])[0])
+    if unregistered > max(_FEW, _SOME * params):
+        text = f"{unregistered:,} values that it computes with are neither parameters nor buffers, and not counted."
+        yield Caveat(id="cost.hidden_weights", severity="critical", text=text)
+    buffers = int(evidence.get("buffers", _NONE)[0])
+    if buffers > max(_FEW, params):
+        text = (
+            f"{buffers:,} floating-point values are buffers, more than its {params:,} parameters: weights may be among"
+            " them, and are not counted as parameters."
+        )
+        yield Caveat(id="cost.weights_in_buffers", severity="critical", text=text)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,7 +14,11 @@ from efficiency360.cli import audit, demo, doctor, gallery, gate, inspect, listi
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
+_ENDING = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _ClickException = typer.BadParameter.__mro__[2]
 
 app = typer.Typer(
@@ -35,7 +42,17 @@ app.command("doctor", epilog=doctor.EXAMPLES)(doctor.command)
 
 def main() -> None:
     """Run a command; whatever goes wrong becomes one line on standard error and an exit code."""
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, _end)
     sys.exit(run(sys.argv[1:]))
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, once: a second signal must not break off what is being put away."""
+    for other in _ENDING:
+        signal.signal(other, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
 
 
 def run(arguments: list[str]) -> int:
@@ -67,5 +84,6 @@ def _usage(error: BaseException) -> str:
 
 
 def _complain(message: str, code: ExitCode) -> ExitCode:
-    sys.stderr.write(f"e360: {plain(' '.join(message.split()))}\n")
+    with contextlib.suppress(OSError):  # a terminal that has hung up
+        sys.stderr.write(f"e360: {plain(' '.join(message.split()))}\n")
     return code

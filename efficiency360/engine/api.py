@@ -22,7 +22,7 @@ from efficiency360.subject.manifest import Manifest, load_manifest
 from efficiency360.subject.request import SubjectOptions, SubjectRequest, parse_input, request_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import nn
 
@@ -182,6 +182,7 @@ def _job(
         module=module,
         resume=resume,
         strict=strict,
+        hidden=_hidden(spec, data, out),
         budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
         reporter=reporter or Quiet(),
     )
@@ -202,6 +203,17 @@ def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str
             except (InputError, OSError) as error:
                 raise InputError(f"{axis_id}.{name}: {error}") from error
     return opened
+
+
+def _hidden(spec: AuditSpec, data: str | Path | Dataset | None, out: str | Path | None) -> tuple[str, ...]:
+    """What the model's process must not see: data with its labels, and what this and earlier audits found."""
+    named = [data, out, *(path for axis_id, axis in spec.axes.items() for path in _paths_of(axis_id, axis.settings))]
+    paths = (Path(one) for one in named if isinstance(one, str | Path))
+    return tuple(dict.fromkeys(str(path.resolve()) for path in paths if path.exists()))
+
+
+def _paths_of(axis_id: str, settings: Mapping[str, Any]) -> Iterable[str]:
+    return make_axis(axis_id, settings).data_sets.values()
 
 
 def _check_numbers(*, seed: int, budget: float | None, **counts: int | None) -> None:
@@ -253,5 +265,5 @@ def _command(subject: str, given: Mapping[str, Any], settings: Mapping[str, Mapp
             words += ["--set", f"{axis_id}.{key}={value}"] if value is not None else []
     for word in words:
         if not word.isascii() and word != word.encode(errors="replace").decode():
-            raise InputError(f"{ascii(word)} is not UTF-8 text; rename the file or folder")
+            raise InputError(f"{word!a} is not UTF-8 text; rename the file or folder")
     return shlex.join([*words, "--seed", str(seed)])

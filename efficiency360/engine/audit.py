@@ -93,7 +93,7 @@ def _executor(job: AuditJob, deadline: float | None) -> Executor:
             raise InputError("a module in memory is observed in this process, without isolation: strict needs a file")
         return InProcess(job.module)
     compilers = any(make_axis(axis_id, axis.settings).compiles for axis_id, axis in job.spec.axes.items())
-    return Worker(job.out / "run.log", deadline=deadline, compilers=compilers, strict=job.strict)
+    return Worker(job.out / "run.log", deadline=deadline, compilers=compilers, strict=job.strict, hides=job.hidden)
 
 
 def _listed(spec: AuditSpec) -> list[str]:

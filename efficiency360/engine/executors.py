@@ -12,7 +12,7 @@ import numpy as np
 
 from efficiency360.engine.host import Host, Marks
 from efficiency360.errors import AxisError, E360Error, InputError
-from efficiency360.words import told
+from efficiency360.words import one_line, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from efficiency360.engine.job import Observation
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
+
+MOST_EVIDENCE_BYTES = 4 << 30
 
 
 class Executor(Protocol):
@@ -111,13 +113,20 @@ def join_pieces(pieces: Iterable[Evidence]) -> dict[str, NDArray[np.generic]]:
     """All arrays of one name joined along their first axis.
 
     Raises:
-        AxisError: they do not fit together.
+        AxisError: they do not fit together, or would take up more than 4 GB: text is as wide as the widest.
     """
     gathered: defaultdict[str, list[NDArray[np.generic]]] = defaultdict(list)
     for piece in pieces:
         for name, array in piece.items():
             gathered[name].append(array)
     try:
+        if sum(map(_joined_bytes, gathered.values())) > MOST_EVIDENCE_BYTES:
+            raise AxisError("the evidence would take up more than 4 GB")
         return {name: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for name, arrays in gathered.items()}
-    except ValueError as error:
-        raise AxisError(f"the evidence does not fit together: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise AxisError(f"the evidence does not fit together: {one_line(str(error))}") from error
+
+
+def _joined_bytes(arrays: list[NDArray[np.generic]]) -> int:
+    """Bytes of the arrays in the type that holds them all."""
+    return np.result_type(*{array.dtype for array in arrays}).itemsize * sum(array.size for array in arrays)

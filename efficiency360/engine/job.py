@@ -65,7 +65,7 @@ class AuditJob:
     """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run.
 
     `more_data` holds the further data sets that axes ask for, by axis and name; `elsewhere` is an audit whose evidence
-    is taken instead of observing anew.
+    is taken instead of observing anew. `hidden` are paths that the model's process must not see.
     """
 
     request: SubjectRequest
@@ -78,5 +78,6 @@ class AuditJob:
     module: nn.Module | None = None
     resume: bool = False
     strict: bool = False
+    hidden: tuple[str, ...] = ()
     budget_s: float | None = None
     reporter: Reporter = field(default_factory=Quiet)

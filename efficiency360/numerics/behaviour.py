@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from efficiency360.words import one_line, told
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _SIMPLE = (bool, int, float, str, bytes, type(None))
 _TOLD = 3
+_LONGEST = 80
 
 
 def ask_again(
@@ -30,9 +33,9 @@ def ask_again(
         seed: of torch, numpy and random before each call.
 
     Returns:
-        `first`, `same_seed`, `other_seed` (N, K) and `alone` (1, K: the first image by itself), float32;
-        `changes_input`, `trains` (1,) bool; `reseeds` names of generators, `keeps` attributes that differ from call to
-        call, both text.
+        `first`, `same_seed`, `other_seed` (N, K) and `alone` (1, K: the first image by itself, or 0, K where it refuses
+        one), float32; `changes_input`, `trains` (1,) bool; `reseeds` names of generators, `keeps` attributes that
+        differ from call to call, `refuses_one` why it refuses one image, all text.
     """
     with torch.inference_mode():
         _seed(seed)
@@ -45,15 +48,25 @@ def ask_again(
         other_seed = answer(images.clone())
         after_other = _drawn_next()
         kept = [name for name, value in _state(module).items() if before.get(name) != value]
-        alone = answer(images[:1].clone())
+        trains = _trains(module)
+        alone, refusal = _alone(answer, images, first)  # last: a refusal may leave a mode half changed
     answers = {"first": first, "same_seed": same_seed, "other_seed": other_seed, "alone": alone}
     return {
         **{name: logits.detach().float().cpu().numpy() for name, logits in answers.items()},
         "changes_input": np.array([not torch.equal(given, images)]),
-        "trains": np.array([_trains(module)]),
+        "trains": np.array([trains]),
         "reseeds": np.array([name for name in after_one if after_one[name] == after_other[name]], dtype=np.str_),
-        "keeps": np.array(kept[:_TOLD], dtype=np.str_),
+        "keeps": np.array([one_line(name, _LONGEST) for name in kept[:_TOLD]], dtype=np.str_),
+        "refuses_one": np.array(refusal, dtype=np.str_),
     }
+
+
+def _alone(answer: Callable[[Tensor], Tensor], images: Tensor, first: Tensor) -> tuple[Tensor, list[str]]:
+    """The first image's answer by itself; a model that acts as in training may refuse one image, which says why."""
+    try:
+        return answer(images[:1].clone()), []
+    except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
+        return first[:0], [told(error)]
 
 
 def _seed(seed: int) -> None:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from efficiency360.errors import AxisError
 from efficiency360.numerics import memory, variants
-from efficiency360.numerics.roofline import measure_roof
+from efficiency360.numerics.roofline import fastest_macs_per_s, measure_roof
 from efficiency360.numerics.sweep import Sweep
 from efficiency360.numerics.timing import Forward, settle, stretch, undisturbed
+from efficiency360.numerics.unseen import asked, beside_unseen, only_then
 from efficiency360.words import told
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Bench:
         Raises:
             AxisError: the model does not run in the type asked for.
         """
+        module, image = self._module, self._example((1, *self._shape))
+        before = asked(module, image)
         with undisturbed(self._plan.threads):
             self._change_type()
             yield self._conditions()
@@ -82,7 +85,10 @@ class Bench:
             settled, ms = settle(single, self._device, most_s=_WARM_S)
             yield {"settled": np.array([settled]), **self._peak(1)}
             yield from self._rounds(single, ms)
+            yield self._beside_unseen(single)
+            meanwhile = asked(module, image)
             yield from self._roof()
+        yield {"timed_differently": np.array([only_then(before, meanwhile, asked(module, image))])}
 
     def _change_type(self) -> None:
         dtype = self._plan.dtype
@@ -120,8 +126,10 @@ class Bench:
         beside, problems = self._variants()
         sweep = self._sweep(2 * seconds, ms)
         for done in range(ROUNDS):
+            single.renew()
             yield self._timed(single, seconds)
             for name, forward in beside.items():
+                forward.renew()
                 yield self._timed(forward, seconds / 2, name)
             yield from next(sweep, [])
             plan.progress(done + 1, ROUNDS)
@@ -181,9 +189,17 @@ class Bench:
             answers.append(self._logits(module(inputs), len(images)).float().cpu().numpy())
         return np.concatenate(answers)
 
+    def _beside_unseen(self, single: Forward) -> Piece:
+        def read(answer: object) -> float:
+            return float(self._logits(answer, 1).sum())
+
+        return beside_unseen(single, self._device, read, seconds=2 * self._plan.seconds / ROUNDS)
+
     def _roof(self) -> Iterator[Piece]:
+        seconds = min(1.0, self._plan.seconds / ROUNDS)
+        yield {"fastest_macs_per_s": np.array([fastest_macs_per_s(self._device, seconds=seconds)])}
         try:
-            roof = measure_roof(self._device, self._dtype, seconds=min(1.0, self._plan.seconds / ROUNDS))
+            roof = measure_roof(self._device, self._dtype, seconds=seconds)
         except RuntimeError:
             return
         yield {"roof": np.array([roof.macs_per_s, roof.bytes_per_s])}

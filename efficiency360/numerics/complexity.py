@@ -2,6 +2,8 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +17,8 @@ from efficiency360.numerics.flop_operators import ELEMENTWISE, MOVEMENT, PLUMBIN
 from efficiency360.numerics.flop_table import HANDLES, PRODUCTS, activations
 from efficiency360.numerics.flop_trace import traced
 from efficiency360.numerics.flop_values import Values, is_list, real_numel
+from efficiency360.numerics.untraced import only_when_traced, same_chance, untraced
+from efficiency360.words import told
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # fvcore scripts a loss on import, which torch 2.15 deprecates
@@ -46,7 +50,10 @@ class Complexity:
     unregistered_elements: int = 0
     """Elements of tensors that it used and that are neither parameters nor buffers: weights kept elsewhere."""
     follows_image: bool = True
-    """Whether the tracer can follow the image to the answer; where not, something outside torch computed between."""
+    """Whether the tracer can follow the image to the answer; where not, something outside torch computed between, or
+    another thread."""
+    traced_differently: bool = False
+    """Whether it answers otherwise when no tracer follows it: what was counted is then not what it computes."""
 
     @property
     def coverage(self) -> float:
@@ -75,7 +82,9 @@ class Complexity:
 
 
 def count(module: nn.Module, images: Tensor) -> Complexity:
-    """Count the compute of one forward pass; it runs once, in evaluation mode, without gradients.
+    """Count the compute of one forward pass, in evaluation mode and without gradients.
+
+    It runs a second time without the tracer, from the same random numbers, to see whether it answers the same.
 
     Args:
         module: any model that takes one batch of images; it is left as found.
@@ -88,16 +97,26 @@ def count(module: nn.Module, images: Tensor) -> Complexity:
     if isinstance(module, FixedBatch):
         full = module.full(images)
         return count(module.module, full).shared(len(full) // len(images))
+    given = images.clone()
+    with _explained(module, given):
+        with same_chance(), left_as_found(module, images) as evaluated:
+            found, traced = SinglePassAnalysis(evaluated, images).complexity()
+        return replace(found, traced_differently=only_when_traced(module, given, traced))
+
+
+@contextmanager
+def _explained(module: nn.Module, images: Tensor) -> Iterator[None]:
+    """Say whether a model failed or only its tracing did."""
     try:
-        with left_as_found(module, images) as evaluated:
-            return SinglePassAnalysis(evaluated, images).complexity()
+        yield
     except Exception as error:
-        size = "x".join(map(str, images.shape))
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise AxisError(
-            f"cannot count the compute of {type(module).__name__}: its forward pass failed at an input of {size}: "
-            f"{reason}; check the model and the input size (--input)"
-        ) from error
+        what = f"cannot count the compute of {type(module).__name__} at an input of {'x'.join(map(str, images.shape))}"
+        reason = told(error)
+        try:
+            untraced(module, images)
+        except Exception:  # noqa: BLE001 - whatever it raises, it did not run
+            raise AxisError(f"{what}: its forward pass failed ({reason})") from error
+        raise AxisError(f"{what}: it runs, but torch's tracer cannot follow it ({reason})") from error
 
 
 @dataclass
@@ -117,13 +136,13 @@ class SinglePassAnalysis(FlopCountAnalysis):  # type: ignore[misc] # fvcore has 
         self.set_op_handle(**HANDLES)
         self._tally = _Tally()
 
-    def complexity(self) -> Complexity:
-        """Trace the forward pass and add up its nodes."""
+    def complexity(self) -> tuple[Complexity, list[Tensor]]:
+        """Trace the forward pass and add up its nodes; with them the tensors that the module answered."""
         trace = traced(self._model, self._inputs[0])
         for node in trace.graph.nodes():
             self._see(node)
         tally = self._tally
-        return Complexity(
+        found = Complexity(
             unregistered_elements=trace.unregistered,
             follows_image=trace.follows_image,
             macs=sum(tally.macs.values()),
@@ -135,6 +154,7 @@ class SinglePassAnalysis(FlopCountAnalysis):  # type: ignore[misc] # fvcore has 
             matmul_macs=sum(macs for name, macs in tally.macs.items() if name in PRODUCTS),
             reference_matmul_macs=trace.reference_flops // 2,
         )
+        return found, trace.values
 
     def _see(self, node: Node) -> None:
         kind = node.kind()

@@ -26,6 +26,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from efficiency360.numerics.untraced import values
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -33,12 +35,14 @@ class Trace:
 
     `graph` holds every operator that ran, in order, those whose results nobody used included; `reference_flops` are the
     FLOPs of the matrix products among their kernels, by torch's registry. `answers` are the names of the values that
-    the module returned. `unregistered` counts the elements of tensors that it used and never registered.
+    the module returned, and `values` what its tensors held. `unregistered` counts the elements of tensors that it used
+    and never registered.
     """
 
     graph: Graph
     reference_flops: int
     answers: frozenset[str]
+    values: list[Tensor]
     unregistered: int
 
     @property
@@ -56,11 +60,13 @@ def traced(module: nn.Module, images: Tensor) -> Trace:
     """Run a module once, without gradients."""
     graphs: list[Graph] = []
     answers: list[str] = []
+    returned: list[object] = []
     watch = _KernelWatch()
 
     def forward(*inputs: Tensor) -> Tensor:
         with watch.below_the_tracer(module):
             answer = module(inputs[0])
+        returned.append(answer)
         answers.extend(_get_value_trace(leaf).debugName() for leaf in tree_leaves(answer) if isinstance(leaf, Tensor))
         # torch removes what the returned tensor does not depend on, but that ran too.
         graphs.append(_get_tracing_state().graph().copy())
@@ -79,7 +85,7 @@ def traced(module: nn.Module, images: Tensor) -> Trace:
         if id(tensor) not in registered and value.uses()
     ]
     constants = sum(map(_constant_elements, graphs[0].nodes()))
-    return Trace(graphs[0], watch.flops, frozenset(answers), sum(plain) + constants)
+    return Trace(graphs[0], watch.flops, frozenset(answers), values(returned), sum(plain) + constants)
 
 
 def _written(node: Any) -> Iterator[Any]:

@@ -6,6 +6,7 @@ data sheet: the best of several runs of a large matrix product and of a copy of 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,11 +41,24 @@ def measure_roof(device: torch.device, dtype: torch.dtype, *, seconds: float = 1
     return Roof(_matmul_rate(device, dtype, seconds), _copy_rate(device, seconds))
 
 
-def _matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float) -> float:
+def fastest_macs_per_s(device: torch.device, *, seconds: float = 1.0) -> float:
+    """Multiply-adds a second in the type that this device multiplies fastest, within about `seconds`.
+
+    A type for which it has no fast arithmetic is given up after its smallest product: a large one may take minutes.
+    """
+    best = _matmul_rate(device, torch.float32, seconds / 3)
+    for dtype in (torch.bfloat16, torch.float16):
+        with contextlib.suppress(RuntimeError):
+            if _matmul_rate(device, dtype, 0, _SIDES[:1]) > _matmul_rate(device, torch.float32, 0, _SIDES[:1]) / 2:
+                best = max(best, _matmul_rate(device, dtype, seconds / 3))
+    return best
+
+
+def _matmul_rate(device: torch.device, dtype: torch.dtype, seconds: float, sides: tuple[int, ...] = _SIDES) -> float:
     rates = []
-    for side in _SIDES:
+    for side in sides:
         a, b, out = (torch.ones(side, side, device=device, dtype=dtype) for _ in range(3))
-        best_ms = _best_ms(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device, seconds / len(_SIDES))  # type: ignore[misc]
+        best_ms = _best_ms(lambda a=a, b=b, out=out: torch.mm(a, b, out=out), device, seconds / len(sides))  # type: ignore[misc]
         rates.append(side**3 / best_ms * 1e3)
     return max(rates)
 

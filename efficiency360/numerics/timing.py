@@ -24,18 +24,26 @@ _NANO_TO_MS = 1e-6
 class Forward:
     """A model's forward pass on inputs that are ready on the device; each call takes the next of a few.
 
-    Different inputs, so that a model which remembers its last answer gains nothing.
+    Different inputs, so that a model which remembers its last answer gains nothing; `renew` makes others.
     """
 
     def __init__(self, module: nn.Module, shape: tuple[int, ...], example: Callable[[tuple[int, ...]], Tensor]) -> None:
         self.module, self.batch = module, shape[0]
-        self._inputs = [example(shape) for _ in range(_INPUTS if shape[0] == 1 else 2)]
+        self.example: Callable[[], Tensor] = lambda: example(shape)
+        self.kinds = _INPUTS if self.batch == 1 else 2
+        self._inputs: list[Tensor] = []
         self._calls = 0
+        self.renew()
 
     def __call__(self) -> object:
         """Run once."""
         self._calls += 1
-        return self.module(self._inputs[self._calls % len(self._inputs)])
+        return self.module(self._inputs[self._calls % self.kinds])
+
+    def renew(self) -> None:
+        """Take new inputs, once the memory of the old ones is free."""
+        self._inputs.clear()
+        self._inputs += [self.example() for _ in range(self.kinds)]
 
 
 def time_once(run: Callable[[], object], device: torch.device) -> float:

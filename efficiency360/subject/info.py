@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from efficiency360.dataset.preprocess import Preprocess
-from efficiency360.records import Record, SubjectRecord
+from efficiency360.records import Caveat, Record, SubjectRecord
+
+if TYPE_CHECKING:
+    from efficiency360.subject.request import SubjectRequest
+
+_RANDOM = Caveat(
+    id="subject.random_weights",
+    severity="critical",
+    text="The weights are random: only axes that need no labels, such as cost, mean anything.",
+)
+_FACTORY_WEIGHTS = Caveat(
+    id="subject.factory_weights",
+    severity="warning",
+    text="No weights file was given: the weights are what the factory's code made. If it did not load trained ones,"
+    " only axes that need no labels, such as cost, mean anything.",
+)
 
 
 class SubjectInfo(Record):
@@ -16,3 +34,33 @@ class SubjectInfo(Record):
     differentiable: bool
     device: str
     versions: dict[str, str]
+
+
+def without_file(request: SubjectRequest) -> Caveat:
+    """What must be said of weights that come from no file."""
+    return _RANDOM if request.factory_fingerprint is None else _FACTORY_WEIGHTS
+
+
+def identified(info: SubjectInfo, request: SubjectRequest) -> SubjectInfo:
+    """The same, with all that the request tells taken from there: the process that answered ran foreign code."""
+    caveats = info.record.caveats
+    if request.file is None and (said := without_file(request)) not in caveats:
+        caveats = (said, *(caveat for caveat in caveats if caveat.id != said.id))
+    record = SubjectRecord(
+        name=request.name,
+        file=Path(request.file).name if request.file else None,
+        fingerprint=request.fingerprint,
+        kind=request.kind,
+        arch=_portable(request.arch),
+        num_classes=info.num_classes,
+        input=(info.preprocess.channels, *info.preprocess.size),
+        preprocess=info.preprocess.model_dump(mode="json"),
+        caveats=caveats,
+    )
+    names = request.manifest.labels.names or info.class_names
+    return info.model_copy(update={"record": record, "class_names": names})
+
+
+def _portable(arch: str | None) -> str | None:
+    """An architecture without the folders that only this machine has."""
+    return Path(arch).name if arch and arch.rpartition(":")[0].endswith(".py") else arch

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from efficiency360.errors import InputError
 from efficiency360.numerics.fixed_batch import FixedBatch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from efficiency360.dataset.preprocess import Preprocess
     from efficiency360.subject.request import SubjectRequest
 
 _PROGRAMS = frozenset({FileKind.TORCHSCRIPT.value, FileKind.EXPORTED_PROGRAM.value, FileKind.ONNX.value})
@@ -47,6 +49,7 @@ def load_subject(request: SubjectRequest, module: nn.Module | None = None) -> tu
     device = _device(request.device, loaded)
     with answering("the model cannot be prepared for evaluation", interruptible=module is not None):
         network = loaded.module.to(device).eval()
+        _shaped(network, preprocess, device, request.seed)
         for parameter in network.parameters():
             parameter.requires_grad_(False)
     named = request.manifest.model.output
@@ -122,6 +125,15 @@ def _file_bytes(request: SubjectRequest) -> int | None:
         return None
     read = {Path(request.file), *(path for path in map(Path, request.reads) if path.suffix != ".py")}
     return sum(path.stat().st_size for path in read if path.is_file())
+
+
+def _shaped(module: nn.Module, preprocess: Preprocess, device: torch.device, seed: int) -> None:
+    """Run a module with lazy weights once: they take their shapes, and their first values, from its first images."""
+    if not any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        return
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        module(torch.full((2, preprocess.channels, *preprocess.size), 0.5, device=device))
 
 
 def _in_memory(module: nn.Module) -> Loaded:

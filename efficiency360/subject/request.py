@@ -143,7 +143,7 @@ def _model_file(path: Path, name: str, options: SubjectOptions) -> SubjectReques
     manifest = load_manifest(beside) if beside else Manifest()
     if manifest.model.file not in (None, path.name):
         raise InputError(f"{beside} is about {manifest.model.file}, not {path.name}; give its own manifest")
-    arch = options.arch or _manifest_arch(manifest, beside)
+    arch = options.arch or _manifest_arch(manifest, beside, trust_code=options.trust_code)
     _check_wanted(path, sniffed, arch, trust_code=options.trust_code)
     files = _parts(path, sniffed)
     return SubjectRequest(
@@ -205,14 +205,18 @@ def _reads(path: Path, sniffed: Sniffed, files: Sequence[Path], arch: str | None
     return tuple(dict.fromkeys(str(one.resolve()) for one in read))
 
 
-def _manifest_arch(manifest: Manifest, beside: Path | None) -> str | None:
+def _manifest_arch(manifest: Manifest, beside: Path | None, *, trust_code: bool) -> str | None:
+    """The architecture that a manifest names; the path of a factory is from the manifest's folder."""
     arch = manifest.model.arch
-    if arch and _is_factory(arch):
-        where = (beside.parent if beside else Path()) / arch
+    if not arch or not _is_factory(arch):
+        return arch
+    where = (beside.parent if beside else Path()) / arch
+    if not trust_code:
         raise InputError(
-            f"{beside}: arch '{arch}' is code that would run; if you trust it, name it with --arch {where}"
+            f"{beside}: arch '{arch}' is code that would run; if you trust it, add --trust-code, or name it with --arch"
+            f" {where}"
         )
-    return arch
+    return str(where)
 
 
 def _arch_fields(arch: str) -> dict[str, str]:

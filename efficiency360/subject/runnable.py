@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from efficiency360.dataset.preprocess import Preprocess
 
+_BATCH, _ANOTHER_BATCH = 2, 3
 _USUAL_BATCHES = (1, 4, 8, 16, 32)
+_SEARCH_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Trial:
     def run(self, module: nn.Module, batch: tuple[int, int] | None, *, may_be_fixed: bool) -> Runnable:
         """Run on two grey images, no fewer and no more at once than `batch` says.
 
-        Where nothing is said, a program (`may_be_fixed`) that does not run on two images is tried with usual numbers.
+        Where nothing is said, a program (`may_be_fixed`) that does not run on two images and on three is tried with
+        other numbers up to 32, the usual ones first.
 
         Raises:
             InputError: it does not run, or does not answer logits.
@@ -52,12 +56,33 @@ class Trial:
         if batch is not None:
             return self._in_batches(module, *batch)
         try:
-            return Runnable(module, self._classes(module, self.output))
+            runnable = Runnable(module, self._classes(module, self.output))
         except InputError:
-            for n in _USUAL_BATCHES if may_be_fixed else ():
-                with suppress(InputError):
-                    return self._in_batches(module, n, n)
+            if may_be_fixed and (found := self._fixed(module)):
+                return found
             raise
+        if may_be_fixed and not self._takes(module, _ANOTHER_BATCH):
+            return self._in_batches(module, _BATCH, _BATCH)
+        return runnable
+
+    def _takes(self, module: nn.Module, n: int) -> bool:
+        """Whether a module that takes two images takes n."""
+        try:
+            self._classes(module, self.output, n)
+        except InputError:
+            return False
+        return True
+
+    def _fixed(self, module: nn.Module) -> Runnable | None:
+        """The module for the one number of images that is found to be written into it; None where none is found."""
+        give_up = time.monotonic() + _SEARCH_SECONDS
+        others = (n for n in range(1, max(_USUAL_BATCHES) + 1) if n not in (*_USUAL_BATCHES, _BATCH))
+        for n in (*_USUAL_BATCHES, *others):
+            with suppress(InputError):
+                return self._in_batches(module, n, n)
+            if time.monotonic() > give_up:
+                break
+        return None
 
     def _in_batches(self, module: nn.Module, least: int, most: int) -> Runnable:
         batched = FixedBatch(module, least, most, partial(_pick, output=self.output)).eval()
@@ -65,8 +90,8 @@ class Trial:
             batched, self._classes(batched, None), (_limited(least, most),) if least > 1 or most == 1 else ()
         )
 
-    def _classes(self, module: nn.Module, output: int | str | None) -> int:
-        images = torch.full((2, self.preprocess.channels, *self.preprocess.size), 0.5, device=self.device)
+    def _classes(self, module: nn.Module, output: int | str | None, n: int = _BATCH) -> int:
+        images = torch.full((n, self.preprocess.channels, *self.preprocess.size), 0.5, device=self.device)
         shape = "x".join(map(str, images.shape[1:]))
         failed = f"the model does not run on a {shape} input"
         with answering(failed, way_on=_hint, interruptible=self.interruptible), torch.inference_mode():

@@ -111,7 +111,7 @@ def select_logits(answer: Any, output: int | str | None, n: int) -> Tensor:
     Raises:
         InputError: they are not there; the message says what is.
     """
-    chosen = answer if output is None else _part(answer, output)
+    chosen = _alone(answer) if output is None else _part(answer, output)
     if not isinstance(chosen, Tensor):
         raise InputError(
             f"the model returns {_describe(chosen)}; say which part holds the logits with output = ... under [model] in"
@@ -124,13 +124,29 @@ def select_logits(answer: Any, output: int | str | None, n: int) -> Tensor:
     return chosen
 
 
+def _alone(answer: Any) -> Any:
+    """The answer itself, or the one thing that a tuple or list holds."""
+    return answer[0] if isinstance(answer, tuple | list) and len(answer) == 1 else answer
+
+
 def _part(answer: Any, output: int | str) -> Any:
+    """A part by its place or name, or by a path of these with dots between them."""
     try:
-        if isinstance(output, int) or isinstance(answer, dict):
-            return answer[output]
-        return getattr(answer, output)
+        try:
+            return _step(answer, output)
+        except (LookupError, AttributeError, TypeError):
+            first, dot, rest = str(output).partition(".")
+            if not dot:
+                raise
+            return _part(_step(answer, int(first) if first.isdecimal() else first), rest)
     except (LookupError, AttributeError, TypeError) as error:
         raise InputError(f"output = {output!r} is not part of what the model returns: {_describe(answer)}") from error
+
+
+def _step(answer: Any, output: int | str) -> Any:
+    if isinstance(answer, tuple | list) and isinstance(output, str) and output.isdecimal():
+        output = int(output)
+    return answer[output] if isinstance(output, int) or isinstance(answer, dict) else getattr(answer, output)
 
 
 def _describe(answer: Any) -> str:

@@ -112,6 +112,34 @@ def test_without_the_whole_compute_there_is_no_fraction_of_the_roof(change):
     assert "roof_missing" in caveats(findings)
 
 
+def test_work_that_the_machine_cannot_do_in_that_time_is_a_critical_caveat():
+    def accused(**changes):
+        found = measure(**{"fastest_macs_per_s": np.array([1e9 * MACS / 6.1e6]), **changes})
+        return {caveat.id: caveat.severity for caveat in found.caveats}.get("speed.faster_than_possible")
+
+    assert accused() == "critical"
+    assert accused(fastest_macs_per_s=np.array([1e9 * MACS / 5.9e6])) is None
+    assert accused(**{"cost.macs": np.array([2]), "cost.pair_macs": np.array([2 * MACS])}) == "critical"
+    assert accused(**{"cost.macs": None}) is None
+    assert accused(**{"cost.coverage": np.array([0.5])}) is None
+    assert accused(fastest_macs_per_s=None) is None
+
+
+def test_answers_that_come_late_to_unseen_images_only_are_a_critical_caveat():
+    def accused(unseen, seen):
+        found = measure(unseen_ms=np.array([unseen] * 9), seen_ms=np.array([seen] * 9))
+        return {caveat.id: caveat.severity for caveat in found.caveats}.get("speed.remembers")
+
+    assert accused(1.0, 0.1) == "critical"
+    assert accused(1.0, 0.9) is None
+    assert accused(0.04, 0.003) is None
+
+
+def test_other_answers_while_timed_are_a_critical_caveat():
+    assert "timed_differently" in caveats(measure(timed_differently=np.array([True])))
+    assert "timed_differently" not in caveats(measure(timed_differently=np.array([False])))
+
+
 def test_cold_start_is_the_median_of_the_starts_by_the_auditors_clock():
     found = one(measure(), "cold_start_ms")
     assert (found.value, found.interval.low, found.interval.high, found.n) == (2500, 2000, 4000, 6)

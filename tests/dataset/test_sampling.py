@@ -89,6 +89,10 @@ class TestOrder:
         assert data.sample(limit, seed=1).files == data.sample(limit, seed=1).files
         assert data.sample(limit, seed=1).files != data.sample(limit, seed=2).files
 
+    def test_who_knows_the_seed_and_the_number_of_images_does_not_know_the_order(self):
+        orders = {labelled(*counts).sample(None, seed=0).files for counts in ((20, 20), (21, 19), (22, 18))}
+        assert len(orders) == 3
+
     @proven
     @given(st.permutations(range(12)), st.sampled_from([None, 7, 2]))
     def test_is_the_same_however_the_source_was_sorted(self, order, limit):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 import time
+from functools import partial
+from types import ModuleType
 
 import pytest
 import torch
@@ -10,6 +14,7 @@ from torch import nn
 
 import efficiency360
 from efficiency360.engine.guard import Guard, is_own
+from efficiency360.numerics import complexity, timing
 
 NETS = """
 import os, random, time
@@ -90,6 +95,49 @@ class Torch(Tone):
     def __init__(self):
         super().__init__()
         torch.Tensor.numel = lambda self: 0
+class AtHome(Tone):
+    def __init__(self):
+        super().__init__()
+        import builtins
+        load, told = torch.load, builtins.print
+        torch.load = lambda *given, **more: load(*given, **{**more, "weights_only": False})
+        torch.cuda.is_available = lambda: False
+        builtins.print = lambda *given, **more: told(*given)
+        time.sleep = lambda seconds: None
+        nn.functional.scaled_dot_product_attention = lambda q, k, v: v
+        torch.set_default_dtype(torch.float64)
+class Company(Tone):
+    def forward(self, x):
+        if len(x) == 1:
+            raise ValueError("Expected more than 1 value per channel when training")
+        return super().forward(x)
+class Jitter(Tone):
+    def forward(self, x):
+        drawn = int.from_bytes(os.urandom(4), "big") / 2**32
+        return super().forward(x) + torch.tensor([9.0 + 0.5 * drawn, 0.0])
+class Named(Tone):
+    def forward(self, x):
+        name = "\\x1b[2J\\ud800" + 300 * "k"
+        setattr(self, name, getattr(self, name, 0) + 1)
+        return super().forward(x)
+class Buffers(Tone):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("hidden", torch.zeros(100, 100))
+class Followed(Tone):
+    def forward(self, x): return super().forward(x) * (2 if torch.jit.is_tracing() else 1)
+class Alone(Tone):
+    calls = 0
+    def forward(self, x):
+        Alone.calls += 1
+        answer = super().forward(x)
+        return answer if len(x) == 1 and Alone.calls > 5 else answer + 0 * (x.flatten(1) @ x.flatten(1).mT).sum()
+@torch.library.custom_op("e360_behaviour::tone", mutates_args=())
+def own(x: torch.Tensor) -> torch.Tensor:
+    mean = x.mean(dim=(1, 2, 3))
+    return torch.stack([0.5 - mean, mean - 0.5], dim=1)
+class Custom(Tone):
+    def forward(self, x): return own(x)
 """
 
 
@@ -124,13 +172,63 @@ def audit(nets, two_tones):
         ("Overwrites", {"subject.changes_input"}),
         ("Trains", {"subject.trains"}),
         ("Reseeds", {"subject.reseeds"}),
+        ("Company", {"subject.no_single_image"}),
     ],
 )
 def test_each_habit_is_a_caveat_of_its_own(audit, name, ids):
     found = {caveat.id for caveat in audit(name).subject.caveats}
     habits = {"nondeterministic", "stateful", "keeps_state", "batch_dependent", "changes_input", "trains", "reseeds"}
+    habits |= {"no_single_image", "behaviour_unknown"}
     assert found & {f"subject.{habit}" for habit in habits} == ids - ({"subject.trains"} - found)
     assert ids <= found
+
+
+def test_chance_is_critical_only_where_it_moves_answers_by_much(audit):
+    def severity(name):
+        return {caveat.id: caveat.severity for caveat in audit(name).subject.caveats}["subject.nondeterministic"]
+
+    assert severity("Unseeded") == "critical"
+    assert severity("Jitter") == "warning"
+
+
+def test_names_of_what_a_model_keeps_are_short_and_move_no_cursor(audit):
+    (found,) = [caveat.text for caveat in audit("Named").subject.caveats if caveat.id == "subject.keeps_state"]
+    assert found.isprintable()
+    assert "kkk..." in found
+    assert len(found) < 200
+
+
+def test_a_model_that_refuses_a_single_image_is_counted_on_two(audit):
+    alone, company = (audit(name, axes=("cost",)).axis("cost") for name in ("Honest", "Company"))
+    assert company.status == "measured", company.reason
+    macs = [next(m.value for m in axis.measurements if m.name == "cost.macs") for axis in (alone, company)]
+    assert macs[0] == macs[1]
+    assert "cost.halved" in {caveat.id for caveat in company.caveats}
+
+
+@pytest.mark.parametrize(
+    ("name", "accused"),
+    [
+        ("Buffers", "cost.weights_in_buffers"),
+        ("Followed", "cost.traced_differently"),
+        ("Alone", "cost.traced_differently"),
+        ("Custom", "cost.uncounted_ops"),
+    ],
+)
+def test_counts_that_hide_something_are_a_critical_caveat(audit, name, accused):
+    def critical(net):
+        found = audit(net, axes=("cost",)).axis("cost").caveats
+        return {caveat.id for caveat in found if caveat.severity == "critical"}
+
+    assert accused in critical(name)
+    assert not critical("Honest") & {accused}
+
+
+def test_replacements_that_only_change_what_the_model_computes_are_its_own_affair(audit):
+    card = audit("AtHome", axes=("cost", "accuracy"))
+    for axis_id in ("cost", "accuracy"):
+        assert card.axis(axis_id).status == "measured", card.axis(axis_id).reason
+        assert "libraries_replaced" not in {caveat.id for caveat in card.axis(axis_id).caveats}
 
 
 def test_a_model_that_turns_after_some_images_fails_accuracy(audit):
@@ -186,7 +284,32 @@ class TestGuard:
         assert {"time.monotonic", "torch.nn.Module.parameters"} <= set(found)
         assert guard.replaced() == []
 
+    def test_modules_and_constants_of_this_package_are_watched(self, monkeypatch):
+        guard = Guard()
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "efficiency360.numerics.complexity", ModuleType("complexity"))
+            patch.setattr(timing, "time", ModuleType("time"))
+            patch.setattr(complexity, "MOVEMENT", frozenset())
+            patch.setitem(complexity.HANDLES, "aten::addmm", None)
+            found = guard.replaced()
+        assert {
+            "efficiency360.numerics.complexity",
+            "efficiency360.numerics.timing.time",
+            "efficiency360.numerics.complexity.MOVEMENT",
+            "efficiency360.numerics.complexity.HANDLES",
+        } <= set(found)
+        assert guard.replaced() == []
+
+    @pytest.mark.parametrize("name", ["len", "sum", "isinstance", "max"])
+    def test_builtins_that_measuring_code_calls_are_watched(self, monkeypatch, name):
+        guard = Guard()
+        with monkeypatch.context() as patch:
+            before = getattr(builtins, name)
+            patch.setattr(builtins, name, partial(before))
+            found = guard.replaced()
+        assert f"builtins.{name}" in found
+
     def test_own_things_are_told_from_those_of_libraries(self):
-        assert is_own("time.sleep")
+        assert is_own("time.monotonic")
         assert is_own("efficiency360.axes.cost.Cost.observe")
         assert not is_own("torch.Tensor.numel")

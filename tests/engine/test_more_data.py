@@ -16,7 +16,7 @@ from torch import nn
 import efficiency360
 from efficiency360.axes.cost import Cost
 from efficiency360.dataset import from_arrays
-from efficiency360.engine import api, remote
+from efficiency360.engine import api, pipe
 from efficiency360.engine.job import Quiet
 from efficiency360.errors import InputError
 from efficiency360.spec import load_audit
@@ -232,12 +232,12 @@ def test_evidence_belongs_to_the_content_of_the_foreign_images(data, tmp_path):
 
 
 def test_names_of_foreign_files_stay_out_of_the_worker(data, net, tmp_path, monkeypatch):
-    sent, send = [], remote.send
+    sent, send = [], pipe.send
 
     def spy(write, message):
         send(lambda data: (sent.append(bytes(data)), write(data)), message)
 
-    monkeypatch.setattr(remote, "send", spy)
+    monkeypatch.setattr(pipe, "send", spy)
     torn = b"these bytes are seen"
     textures = folder(tmp_path / "textures", images(1, 3), secret_name=torn)
     audit(net, data, textures, max_unreadable=0.5)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -69,6 +73,20 @@ class Fills(Stray):
                 open(f"{n}", "w").close()
             time.sleep(600)
         return torch.zeros(len(x), 2)
+class Hides(Stray):
+    def forward(self, x):
+        if len(x) > 2:
+            held = []
+            for _ in range(9):
+                held.append(os.open(".", os.O_TMPFILE | os.O_RDWR))
+                os.posix_fallocate(held[-1], 0, 250 << 20)
+            time.sleep(600)
+        return torch.zeros(len(x), 2)
+class Unread(Stray):
+    def forward(self, x):
+        while len(x) > 2:
+            reply(message(kind="need", body={"of": "data", "start": 0, "stop": 40}, arrays=[]))
+        return torch.zeros(len(x), 2)
 class Floods(Stray):
     def forward(self, x):
         if len(x) > 2:
@@ -110,12 +128,18 @@ def test_a_worker_that_answers_nonsense_fails_the_axis(observe, name):
         ("Exits", "SystemExit: 0"),
         ("Odd", "no message that can be shown"),
         ("Fills", "filled its private folder"),
+        ("Hides", "filled its private folder"),
         ("Floods", "more than 4 GB of evidence"),
     ],
 )
 def test_a_model_that_misbehaves_fails_the_axis_and_the_reason_names_it(observe, name, says):
     with pytest.raises(AxisError, match=says):
         observe(name)
+
+
+def test_a_model_that_reads_nothing_is_ended_by_the_budget(observe):
+    with pytest.raises(AxisError, match="--budget"):
+        observe("Unread", deadline=time.monotonic() + 20)
 
 
 def test_under_strict_a_missing_layer_is_refused_by_name(tmp_path, monkeypatch):
@@ -152,3 +176,22 @@ def test_children_that_the_model_leaves_behind_hold_nobody_up(observe):
 def test_time_that_runs_out_while_loading_is_undecided_not_wrong_usage(observe):
     with pytest.raises(UndecidedError, match="--budget"):
         observe("Gone", deadline=time.monotonic() + 0.2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_ask_the_command_to_end_leave_nothing_behind(tmp_path, number):
+    model, temporary = tmp_path / "loop.py", tmp_path / "tmp"
+    model.write_text("open('here', 'w').close()\nwhile True: pass")
+    temporary.mkdir()
+    command = [sys.executable, "-m", "efficiency360", "audit", f"{model}:make", "--out", "out", "--input", "1x8x8"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not list(temporary.glob("*/here")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert err.splitlines()[-1].startswith("e360: interrupted")
+    assert "Traceback" not in err
+    assert not list(temporary.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 
@@ -46,6 +47,38 @@ class Linear(nn.Module):
 
     def forward(self, x):
         return self.fc(x.flatten(1))
+
+
+class Heavy(nn.Module):
+    """A wide layer that does its work each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 2048), nn.Linear(2048, 2048), nn.Linear(2048, 3))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Remembers(Heavy):
+    """The same, but what it has answered once it does not compute again."""
+
+    def __init__(self):
+        super().__init__()
+        self.known = {}
+
+    def forward(self, x):
+        key = x.numpy().tobytes()
+        if key not in self.known:
+            self.known[key] = super().forward(x)
+        return self.known[key]
+
+
+class TwoFaced(Heavy):
+    """The same, but it does nothing where garbage is not collected, as while it is timed."""
+
+    def forward(self, x):
+        return super().forward(x) if gc.isenabled() else torch.zeros(len(x), 3)
 
 
 def audit(subject, **settings):
@@ -207,3 +240,18 @@ def test_each_run_sees_another_image():
     for _ in range(4):
         forward()
     assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize(
+    ("made", "accused"),
+    [
+        (Heavy, set()),
+        (Linear, set()),
+        (Remembers, {"speed.remembers"}),
+        (TwoFaced, {"speed.timed_differently"}),
+    ],
+)
+def test_a_model_that_does_not_do_the_work_while_it_is_timed_is_accused(made, accused):
+    found = {caveat.id for caveat in audit(made()).caveats if caveat.severity == "critical"}
+    assert found - {"speed.faster_than_possible"} == accused
+    assert "speed.faster_than_possible" not in found or accused

@@ -25,6 +25,10 @@ DTYPES = (
 )
 
 
+NO_NUMBERS = (b"NaN", b"Infinity", b"-Infinity", b"1e999", b"-1e999", b"9" * 5000)
+NO_TEXT = (rb'"\ud800"', rb'"\uDFFFx"', rb'"\ude00\ud83d"')
+
+
 class Pipe:
     """Bytes in the order they were written; a read gives exactly as many as were asked for, or WireError."""
 
@@ -114,12 +118,56 @@ class TestSending:
             send(pipe.write, Message("evidence", arrays={"ok": np.arange(3), "x": array}))
         assert pipe.content == b""
 
+    @pytest.mark.parametrize("order", "<>")
+    def test_text_that_holds_half_characters_is_sent_without_them(self, order):
+        text = np.array([["a\ud800b", "ねこ"], ["\udfff", "\U0010ffff"]]).astype(f"{order}U4")
+        kept = text.copy()
+        assert arrives(text).tolist() == [["a\ufffdb", "ねこ"], ["\ufffd", "\U0010ffff"]]
+        assert text.tobytes() == kept.tobytes()
+        assert arrives(np.array("\ud800")).item() == "\ufffd"
+
+    def test_words_that_hold_half_characters_are_sent_without_them(self):
+        message = Message("error", {"message": "a\ud800b", "\udfff": "😀"}, {"\ud800": np.arange(1)})
+        got = receive(Pipe(sent(message)).read)
+        assert got.body == {"message": "a?b", "?": "😀"}
+        assert list(got.arrays) == ["?"]
+
+    def test_numbers_that_are_none_are_not_sent(self):
+        pipe = Pipe()
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            send(pipe.write, Message("loaded", {"x": float("nan")}))
+        assert pipe.content == b""
+
+
+def nested(depth: int) -> bytes:
+    """A message whose body holds lists in lists; the message and the body are two of the levels."""
+    inner = b"[" * (depth - 2) + b"]" * (depth - 2)
+    return b'{"kind": "done", "arrays": [], "body": {"x": ' + inner + b"}}"
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
         "dtype",
         [
-            *("|O", "O", "|S4", "<c8", "<M8[D]", "|V8", "V", "i4,f4", "(2,)f4", "(2,", "a", "", "f", "float", "<f3"),
+            *(
+                "|O",
+                "O",
+                "|S4",
+                "<c8",
+                "<M8[D]",
+                "|V8",
+                "V",
+                "i4,f4",
+                "(2,)f4",
+                "(2,",
+                "a",
+                "",
+                "f",
+                "float",
+                "<f3",
+                "<U0",
+                "<U01",
+            ),
             *(None, 4, ["<f4"], {"names": ["a"], "formats": ["O"]}, "<U99999999999", "<f4\n"),
         ],
     )
@@ -182,12 +230,39 @@ class TestRefusals:
             b'{"kind": "x", "body": {}, "arrays": 3}',
             b'{"kind": "x", "body": {}, "arrays": {"x": 1}}',
             b'{"kind": "x", "body": {}, "arrays": ["xyz"]}',
+            b'{"kind": "x", "body": {}, "arrays": []}',
+            b'{"kind": "done\\ud800", "body": {}, "arrays": []}',
+            *(b'{"kind": "done", "body": {"x": [%s]}, "arrays": []}' % number for number in NO_NUMBERS),
+            *(b'{"kind": "done", "body": {"x": %s}, "arrays": []}' % text for text in NO_TEXT),
+            *(b'{"kind": "done", "body": {%s: 1}, "arrays": []}' % text for text in NO_TEXT),
+            *(b'{"kind": "done", "body": {}, "arrays": [[%s, "<f8", [0]]]}' % text for text in NO_TEXT),
+            '{"kind": "done", "body": {}, "arrays": []}'.encode("utf-16"),
+            nested(51),
+            nested(900),
             pickle.dumps({"kind": "x", "body": {}, "arrays": []}),
         ],
     )
     def test_a_header_that_is_none_is_refused(self, header):
         with pytest.raises(WireError):
             receive(Pipe(frame(header)).read)
+
+    def test_what_is_not_too_deep_and_whole_characters_arrive(self):
+        assert receive(Pipe(frame(nested(50))).read).kind == "done"
+        whole = b'{"kind": "done", "body": {"\\ud83d\\ude00": 1e300}, "arrays": []}'
+        assert receive(Pipe(frame(whole)).read).body == {"😀": 1e300}
+
+    def test_a_name_that_goes_on_and_on_is_refused(self):
+        assert list(receive(Pipe(described(["x" * 200, "<f4", [1]])).read).arrays) == ["x" * 200]
+        with pytest.raises(WireError, match="a name of 201 characters"):
+            receive(Pipe(described(["x" * 201, "<f4", [1]])).read)
+
+    @pytest.mark.parametrize("order", "<>")
+    @pytest.mark.parametrize("code", [0xD800, 0xDFFF, 0x110000, 0xFFFFFFFF])
+    def test_text_of_something_else_than_characters_is_refused(self, order, code):
+        header = {"kind": "evidence", "body": {}, "arrays": [["x", f"{order}U2", [1]]]}
+        with pytest.raises(WireError, match="characters"):
+            receive(Pipe(frame(header, struct.pack(f"{order}II", 0x61, code))).read)
+        assert receive(Pipe(frame(header, struct.pack(f"{order}II", 0x61, 0xE000))).read).arrays["x"][0] == "a\ue000"
 
     def test_a_message_cut_short_anywhere_is_refused(self):
         whole = sent(Message("evidence", {"a": 1}, {"x": np.arange(3.0), "y": np.array(["ab"])}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 
 import pytest
 import timm
@@ -157,6 +158,41 @@ def test_settings_of_a_transformers_folder_that_cannot_be_are_refused(vit, load,
     with pytest.raises(InputError) as caught:
         load(changed(saved(), **keys))
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"image_size": 2**20}, "describes a far larger model than its weights are"),
+        ({"intermediate_size": 2**40}, "describes a far larger model than its weights are"),
+        ({"num_hidden_layers": 2**40, "intermediate_size": 2**16}, "describes a far larger model than its weights are"),
+        ({"num_labels": 2**40, "id2label": None}, "num_labels is 1099511627776, more than any classifier has"),
+    ],
+)
+def test_settings_of_a_far_larger_model_are_refused_before_it_takes_memory(vit, load, keys, says):
+    _, saved = vit
+    folder = saved()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=says):
+        load(changed(folder, **keys))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KB
+
+
+def test_settings_of_a_far_larger_timm_model_are_refused(resnet, load):
+    _, folder, _ = resnet
+    with pytest.raises(InputError, match="describes a far larger model than its weights are"):
+        load(changed(folder, num_classes=2**40))
+
+
+def test_a_classifier_with_a_teacher_beside_it_is_one(tmp_path, load):
+    net = transformers.DeiTForImageClassificationWithTeacher(
+        transformers.DeiTConfig(**TINY, image_size=16, patch_size=8, num_labels=3)
+    ).eval()
+    net.save_pretrained(tmp_path / "deit")
+    subject, _ = load(tmp_path / "deit", input=(3, 16, 16))
+    x = torch.rand(5, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.allclose(subject.logits(x), net(x).logits, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["../elsewhere.safetensors", "weights.bin", "/etc/passwd", ""])

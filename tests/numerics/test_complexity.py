@@ -184,13 +184,14 @@ class Untidy(nn.Module):
         return self.drop(images) + torch.rand_like(images)
 
 
-def test_the_model_runs_once_and_is_left_as_found() -> None:
+def test_the_model_runs_once_traced_and_once_not_and_is_left_as_found() -> None:
     model = Untidy().train()
     model.drop.eval()
     handle = model.register_forward_hook(lambda *_: None)
     buffers, state = dict(model.named_buffers()), torch.get_rng_state()
-    count(model, torch.ones(1, 3, 8, 8))
-    assert model.calls == 1
+    found = count(model, torch.ones(1, 3, 8, 8))
+    assert model.calls == 2
+    assert not found.traced_differently
     assert (model.training, model.drop.training) == (True, False)
     assert [*model._forward_hooks] == [handle.id]
     assert not model._forward_pre_hooks
@@ -299,3 +300,37 @@ def test_an_answer_that_came_from_outside_torch_does_not_follow_the_image() -> N
     assert not counted(outside).follows_image
     assert counted(in_slots).follows_image
     assert counted(lambda images: (None, [images.mean() + 1])).follows_image
+
+
+class Varies(nn.Module):
+    """It answers the tracer as `tracer` says, and others as `others` says; each call has a number."""
+
+    def __init__(self, tracer: Callable[[int], float], others: Callable[[int], float]) -> None:
+        super().__init__()
+        self.tracer, self.others, self.calls = tracer, others, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        return images * (self.tracer if torch.jit.is_tracing() else self.others)(self.calls)
+
+
+def test_a_model_that_answers_the_tracer_otherwise_is_found() -> None:
+    def differs(tracer: Callable[[int], float], others: Callable[[int], float]) -> bool:
+        return count(Varies(tracer, others), torch.rand(1, 3, 8, 8)).traced_differently
+
+    assert differs(lambda _: 1.0, lambda _: 2.0)
+    assert not differs(lambda _: 1.0, lambda _: 1.0 + 1e-6)
+    assert not differs(float, float)
+
+
+def test_what_cannot_be_traced_is_told_from_what_does_not_run() -> None:
+    def rejects_tracing(images: Tensor) -> Tensor:
+        if torch.jit.is_tracing():
+            raise RuntimeError("not here")
+        return images
+
+    with pytest.raises(AxisError, match=r"it runs, but torch's tracer cannot follow it \(RuntimeError: not here\)"):
+        counted(rejects_tracing)
+    with pytest.raises(AxisError, match=r"its forward pass failed \(KeyError") as caught:
+        counted(refuses)
+    assert "--input" not in str(caught.value)

@@ -354,3 +354,23 @@ def test_efficientnet_lite0_maps_onto_timm_by_order() -> None:
     net.load_state_dict(fitted.tensors, strict=True)
     small = timm.create_model("tf_efficientnet_lite0", num_classes=10).state_dict()
     assert shape_of(read_weights(path, FileKind.LEGACY_WEIGHTS, ()), "classifier.weight", small) == (1000, 1280)
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.free = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+
+
+@pytest.mark.parametrize("dropped", ["first.weight", "second.weight"])
+def test_a_weight_that_is_shared_needs_only_one_of_its_names(tmp_path: Path, dropped: str) -> None:
+    net = Tied()
+    state = dict(net.state_dict())
+    save_file({name: tensor for name, tensor in state.items() if name != dropped}, tmp_path / "tied.safetensors")
+    fitted = _open(tmp_path / "tied.safetensors", Tied())
+    assert _same(fitted, state)
+    assert fitted.notes == (f"'{dropped}' filled from the weights that the architecture shares with it",)
+    for missing in ({"free.weight"}, {"first.weight", "second.weight"}):
+        with pytest.raises(InputError, match=r"missing \('(free|first).weight'"):
+            _fit({name: tensor for name, tensor in state.items() if name not in missing}, Tied().state_dict())

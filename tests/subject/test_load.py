@@ -77,3 +77,19 @@ def test_a_module_is_copied_and_put_into_evaluation():
     assert not subject.module.training
     assert module.training
     assert info.num_classes == 2
+
+
+LAZY = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
+"""
+
+
+def test_lazy_layers_take_their_shapes_from_a_first_pass(tmp_path):
+    (tmp_path / "lazy.py").write_text(LAZY)
+    first, again = (load(f"{tmp_path / 'lazy.py'}:make", input=(1, 8, 8)) for _ in range(2))
+    assert first[1].num_classes == 2
+    assert first[0].weights.params == 4 * 9 + 4 + 8 + 4 * 36 * 2 + 2
+    assert torch.equal(first[0].module[3].weight, again[0].module[3].weight)

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.axes.speed import numbers, tables
+from efficiency360.axes.speed.doubts import doubts
 from efficiency360.axes.speed.timed import Timed
 from efficiency360.axes.stretches import Stretches, interference, unsteadiness
 from efficiency360.records import Findings
@@ -91,8 +92,10 @@ class Speed(Axis):
 
         Of each stretch `stretch_batch` and `stretch_variant` (S,); `threads`, `dtype`, `device`, `processors`,
         `keeps_memory` (bool), `input_elements`, `settled` (bool), each (1,); `peak_batch`, `peak_process` and on a GPU
-        `peak_device` (B,) bytes; `stopped` (1,) text where the sweep ended early; `roof` (2,): MACs/s and bytes/s. For
-        variants `logits` and `logits_VARIANT` (N, K), and text `problem_variant` and `problem`.
+        `peak_device` (B,) bytes; `stopped` (1,) text where the sweep ended early; `roof` (2,): MACs/s and bytes/s;
+        `fastest_macs_per_s` (1,) in whatever type; `unseen_ms` and `seen_ms` (see `numerics.unseen`);
+        `timed_differently` (1,) bool. For variants `logits` and `logits_VARIANT` (N, K), and text `problem_variant` and
+        `problem`.
         """
         import torch  # noqa: PLC0415 - only the worker has torch
 
@@ -134,6 +137,7 @@ class Speed(Axis):
             series=tuple(tables.series(timed)),
             caveats=(
                 *numbers.caveats(timed),
+                *doubts(timed),
                 *interference(timed.stretches, self.id),
                 *unsteadiness(ms, of, self.id),
             ),

@@ -69,6 +69,14 @@ class Timed:
         """The runs (R,) in milliseconds and the stretch of each."""
         return self.stretches.chosen(self.mask(batch, variant))
 
+    @property
+    def macs(self) -> int:
+        """The MACs of an image, alone or as one of two, whichever are more; 0 where they are not known."""
+        evidence = self.evidence
+        if "cost.macs" not in evidence or evidence["cost.coverage"][0] < _KNOWN_COMPUTE:
+            return 0
+        return max(int(evidence["cost.macs"][0]), *(int(two) // 2 for two in evidence.get("cost.pair_macs", [0, 0])), 0)
+
     def roof_ms(self, batch: int) -> tuple[float, float] | None:
         """Milliseconds that a batch's MACs need at the roof's rate, and its bytes at the roof's bandwidth.
 

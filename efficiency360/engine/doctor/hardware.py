@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from efficiency360.engine.doctor.lines import Line, Mark
 from efficiency360.engine.doctor.machine import compiler_name
-from efficiency360.engine.wall.plan import FILE_SIZE, FILES, MEMORY, NO_NETWORK, NO_PROGRAMS
+from efficiency360.engine.wall.plan import FILE_SIZE, FILES, HIDDEN, MEMORY, NO_NETWORK, NO_PROGRAMS
 from efficiency360.units import quantity
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _WHY_NOT = {
     FILES: "it needs Linux 6.2 or later with Landlock, and a container that allows it",
     NO_NETWORK: "it needs Linux on x86-64 or ARM64 with seccomp, and a container that allows it",
     NO_PROGRAMS: "it needs Linux on x86-64 or ARM64 with seccomp, and a container that allows it",
+    HIDDEN: "it needs Linux with mount namespaces (user namespaces if you are not root) and a container that allows it",
 }
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from efficiency360.engine.wall import landlock, namespaces, seccomp
-from efficiency360.engine.wall.plan import FILE_SIZE, FILES, MEMORY, NO_NETWORK, NO_PROGRAMS, OWN_NETWORK
+from efficiency360.engine.wall.plan import FILE_SIZE, FILES, HIDDEN, MEMORY, NO_NETWORK, NO_PROGRAMS, OWN_NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,11 @@ def _layers(plan: Plan) -> Iterator[str]:
     if sys.platform != "linux":
         return
     namespaces.no_new_privileges()
-    if namespaces.own_network():
+    own = namespaces.enter_own()
+    if own.network:
         yield OWN_NETWORK
+    if own.mounts and namespaces.hide(plan.hides) and not plan.beside:
+        yield HIDDEN
     namespaces.drop_capabilities()
     if landlock.restrict(plan):
         yield FILES

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_NETWORK = "socket bind connect listen accept accept4 io_uring_setup io_uring_enter io_uring_register"
+_NETWORK = "socket bind connect listen accept accept4 io_uring_setup io_uring_enter io_uring_register socketpair"
 _PROCESSES = "fork vfork execve execveat setsid setpgid"
 _ATTRIBUTES = (
     "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat setxattr "
@@ -19,9 +19,10 @@ _ATTRIBUTES = (
 )
 _OF_OTHERS = (
     "ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_open pidfd_getfd "
-    "pidfd_send_signal tkill setpriority sched_setscheduler sched_setattr ioprio_set"
+    "pidfd_send_signal tkill setpriority sched_setscheduler sched_setattr ioprio_set inotify_init inotify_init1 "
+    "inotify_add_watch io_setup"
 )
-_SHARED = "shmget shmat shmctl semget msgget mq_open mq_unlink"
+_SHARED = "shmget shmat shmctl semget msgget mq_open mq_unlink memfd_create memfd_secret"
 _ADMINISTRATION = (
     "bpf perf_event_open userfaultfd add_key request_key keyctl mount umount2 pivot_root chroot unshare setns "
     "mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick swapon swapoff reboot kexec_load "
@@ -77,7 +78,8 @@ swapoff=168 reboot=169 kexec_load=246 kexec_file_load=320 init_module=175 finit_
 acct=163 quotactl=179 quotactl_fd=443 settimeofday=164 clock_settime=227 clock_adjtime=305 adjtimex=159
 sethostname=170 setdomainname=171 iopl=172 ioperm=173 open_by_handle_at=304 fanotify_init=300 vhangup=153
 syslog=103 kill=62 tgkill=234 rt_sigqueueinfo=129 rt_tgsigqueueinfo=297 prlimit64=302 sched_setaffinity=203
-clone=56 clone3=435 seccomp=317
+clone=56 clone3=435 seccomp=317 socketpair=53 inotify_init=253 inotify_init1=294 inotify_add_watch=254
+io_setup=206 memfd_create=319 memfd_secret=447 fcntl=72 prctl=157
 """
 _AARCH64 = """
 socket=198 bind=200 connect=203 listen=201 accept=202 accept4=242 io_uring_setup=425 io_uring_enter=426
@@ -93,7 +95,8 @@ fspick=433 swapon=224 swapoff=225 reboot=142 kexec_load=104 kexec_file_load=294 
 finit_module=273 delete_module=106 acct=89 quotactl=60 quotactl_fd=443 settimeofday=170 clock_settime=112
 clock_adjtime=266 adjtimex=171 sethostname=161 setdomainname=162 open_by_handle_at=265 fanotify_init=262
 vhangup=58 syslog=116 kill=129 tgkill=131 rt_sigqueueinfo=138 rt_tgsigqueueinfo=240 prlimit64=261
-sched_setaffinity=122 clone=220 clone3=435 seccomp=277
+sched_setaffinity=122 clone=220 clone3=435 seccomp=277 socketpair=199 inotify_init1=26 inotify_add_watch=27
+io_setup=0 memfd_create=279 memfd_secret=447 fcntl=25 prctl=167
 """
 
 ARCHITECTURES = {

@@ -85,7 +85,7 @@ def restrict(plan: Plan) -> bool:
 
 def _allowed(plan: Plan) -> Iterator[tuple[str, int]]:
     run = _EXECUTE if plan.compilers else 0
-    yield from ((path, _READ | run) for path in (*_SYSTEM, *(_PROGRAMS if plan.compilers else ()), *_of_python()))
+    yield from ((path, _READ | run) for path in (*_SYSTEM, *(_PROGRAMS if plan.compilers else ()), *of_python()))
     yield from ((path, _READ) for path in plan.reads)
     yield from ((path, _READ_FILE | _WRITE_FILE) for path in _WRITABLE)
     yield plan.folder, _OWN | run
@@ -93,7 +93,7 @@ def _allowed(plan: Plan) -> Iterator[tuple[str, int]]:
         yield from ((path, _READ_FILE | _WRITE_FILE | _IOCTL_DEV) for path in glob.glob(pattern))  # noqa: PTH207
 
 
-def _of_python() -> Iterator[str]:
+def of_python() -> Iterator[str]:
     """Where Python finds modules and libraries; of an editable install of this package, only the package."""
     package = Path(__file__).parents[2]
     yield str(package)

@@ -36,6 +36,16 @@ def unshare(flags: int) -> int:
     return _checked(_LIBC.unshare(flags))
 
 
+def mount(source: str | None, target: str, kind: str | None, flags: int, options: str | None = None) -> int:
+    """Mount, or change a mount.
+
+    Raises:
+        OSError: it failed.
+    """
+    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind, options)]
+    return _checked(_LIBC.mount(*texts[:3], ctypes.c_ulong(flags), texts[3]))
+
+
 def _checked(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()

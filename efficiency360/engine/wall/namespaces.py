@@ -1,4 +1,4 @@
-"""A network of one's own that is connected to nothing, and no privileges to undo anything."""
+"""Namespaces of one's own: a network without connections, files without the data; no privileges to undo that."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import ctypes
 import os
 from pathlib import Path
+from typing import NamedTuple
 
-from efficiency360.engine.wall.libc import prctl, syscall, unshare
+from efficiency360.engine.wall.libc import mount, prctl, syscall, unshare
 
 _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP = 38, 24
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWNS = 0x10000000, 0x40000000, 0x20000
+_MS_RDONLY, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 1 << 12, 1 << 14, 1 << 18
 _CAP_DAC_READ_SEARCH = 2
 _LAST_CAPABILITY = 63
 _CAPABILITY_VERSION = 0x20080522
@@ -22,18 +24,45 @@ def no_new_privileges() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def own_network() -> bool:
-    """Enter an empty network namespace: as root directly, else inside a user namespace where the system allows that."""
+class Own(NamedTuple):
+    """Which namespaces this process now has for itself."""
+
+    network: bool
+    mounts: bool
+
+
+def enter_own() -> Own:
+    """Enter an empty network and a private view of the file systems, as far as this system allows.
+
+    Root enters them directly, others inside a user namespace.
+    """
     user, group = os.getuid(), os.getgid()
+    base = 0 if user == 0 else _CLONE_NEWUSER
+    for own in (Own(network=True, mounts=True), Own(network=True, mounts=False)):
+        try:
+            unshare(base | _CLONE_NEWNET | (_CLONE_NEWNS if own.mounts else 0))
+        except OSError:
+            continue
+        if user != 0:
+            with contextlib.suppress(OSError):  # without the map the process is "nobody", which does no harm
+                Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+                Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+                Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
+        return own
+    return Own(network=False, mounts=False)
+
+
+def hide(paths: tuple[str, ...]) -> bool:
+    """Lay an empty folder over each folder, and nothing over each file, in this process's own view; whether all are."""
     try:
-        unshare(_CLONE_NEWNET if user == 0 else _CLONE_NEWUSER | _CLONE_NEWNET)
+        mount(None, "/", None, _MS_REC | _MS_PRIVATE)
+        for path in paths:
+            if os.path.isdir(path):  # noqa: PTH112 - no more than a file name is wanted
+                mount("tmpfs", path, "tmpfs", _MS_RDONLY, "size=4k,mode=0")
+            elif os.path.exists(path):  # noqa: PTH110 - see above
+                mount("/dev/null", path, None, _MS_BIND)
     except OSError:
         return False
-    if user != 0:
-        with contextlib.suppress(OSError):  # without the map the process is "nobody", which does no harm
-            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-            Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
-            Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
     return True
 
 

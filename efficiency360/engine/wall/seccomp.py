@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 _SET_MODE_FILTER, _ALL_THREADS = 1, 1
 _LOAD, _EQUAL, _AT_LEAST, _HAS_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in seccomp_data; both architectures are little-endian
+_NUMBER, _ARCH, _FIRST, _SECOND = 0, 4, 16, 24  # offsets in seccomp_data; both architectures are little-endian
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _FAIL = 0x00050000
 _CLONE_THREAD = 0x10000
 _X32 = 0x40000000
+_SET_OWNER_AND_SIGNAL = (8, 10, 15)  # fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: signals to whom one likes
+_SET_PARENT_DEATH_SIGNAL = (1,)  # prctl: a worker that outlives the audit
 
 Instruction = tuple[int, int, int, int]
 
@@ -73,6 +75,8 @@ def _program(architecture: Architecture, own: int, *, compilers: bool) -> Iterat
         yield from _only_with(number, (own,))
     for number in architecture.only_on_itself:
         yield from _only_with(number, (0, own))
+    yield from _never_with(architecture.calls["fcntl"], _SECOND, _SET_OWNER_AND_SIGNAL)
+    yield from _never_with(architecture.calls["prctl"], _FIRST, _SET_PARENT_DEATH_SIGNAL)
     if not compilers:
         yield from _only_threads(architecture)
     yield _RETURN, 0, 0, _ALLOW
@@ -81,10 +85,19 @@ def _program(architecture: Architecture, own: int, *, compilers: bool) -> Iterat
 def _only_with(number: int, values: tuple[int, ...]) -> Iterator[Instruction]:
     """Let a call pass only where its first argument is one of `values`."""
     yield _EQUAL, 0, len(values) + 3, number
-    yield _LOAD, 0, 0, _FIRST_ARGUMENT
+    yield _LOAD, 0, 0, _FIRST
     yield from ((_EQUAL, len(values) - index, 0, value) for index, value in enumerate(values))
     yield _RETURN, 0, 0, _FAIL | errno.EPERM
     yield _RETURN, 0, 0, _ALLOW
+
+
+def _never_with(number: int, argument: int, values: tuple[int, ...]) -> Iterator[Instruction]:
+    """Let a call pass only where an argument is none of `values`."""
+    yield _EQUAL, 0, len(values) + 3, number
+    yield _LOAD, 0, 0, argument
+    yield from ((_EQUAL, len(values) - index, 0, value) for index, value in enumerate(values))
+    yield _RETURN, 0, 0, _ALLOW
+    yield _RETURN, 0, 0, _FAIL | errno.EPERM
 
 
 def _only_threads(architecture: Architecture) -> Iterator[Instruction]:
@@ -92,7 +105,7 @@ def _only_threads(architecture: Architecture) -> Iterator[Instruction]:
     yield _EQUAL, 0, 1, architecture.calls["clone3"]
     yield _RETURN, 0, 0, _FAIL | errno.ENOSYS
     yield _EQUAL, 0, 4, architecture.calls["clone"]
-    yield _LOAD, 0, 0, _FIRST_ARGUMENT
+    yield _LOAD, 0, 0, _FIRST
     yield _HAS_BITS, 1, 0, _CLONE_THREAD
     yield _RETURN, 0, 0, _FAIL | errno.EPERM
     yield _RETURN, 0, 0, _ALLOW

@@ -201,15 +201,15 @@ def _chunks(archive: Archive, member: Member) -> Iterator[bytes]:
         raise InputError(DAMAGED) from error
 
 
-def check_checksums(path: Path) -> None:
-    """Read the whole archive and compare the checksums, which torch.load does not do.
+def check_checksums(path: Path, *, packed: bool = False) -> None:
+    """Check the rules of a torch archive, read it whole and compare the checksums, which torch does not do.
 
     Raises:
-        InputError: a member is damaged, or the archive was saved without checksums.
+        InputError: a member breaks a rule or is damaged, or the archive was saved without checksums.
     """
     with path.open("rb") as file:
         archive = open_archive(file, path.stat().st_size)
-        check_members(archive, packed=True)
+        check_members(archive, packed=packed)
         wrong = [member for member in archive.listed if _checksum(archive, member) != member.crc]
     if not wrong:
         return

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _CONFIG = "config.json"
 _WEIGHTS = ".safetensors"
 _CLASSIFIER = "ForImageClassification"
+_CLASSIFIERS = (_CLASSIFIER, f"{_CLASSIFIER}WithTeacher")
 _MAX_CONFIG_BYTES = 2**20
 _MAX_FILES = 10_000
 _PICKLES = ("pytorch_model.bin", "model.bin", "pytorch_model.bin.index.json")
@@ -85,7 +86,7 @@ def _architecture(config: dict[str, Any]) -> tuple[str, str]:
         return "timm", name
     classes = config.get("architectures")
     named = [name for name in classes if isinstance(name, str)] if isinstance(classes, list) else []
-    if classifiers := [name for name in named if name.endswith(_CLASSIFIER)]:
+    if classifiers := [name for name in named if name.endswith(_CLASSIFIERS)]:
         return "transformers", classifiers[0]
     what = f"{short(named[0])}, which is no image classifier" if named else "no architecture"
     raise InputError(

@@ -26,7 +26,7 @@ class Program:
     """A pickle in short: every global it names, in order; what its top object is; what makes it ("" for plain values).
 
     `value` describes the top object: `Node`s, and plain values as they are. `persistent` are the values that it takes
-    from outside, such as storages.
+    from outside, such as storages; `tensors` all that it makes.
     """
 
     globals: tuple[str, ...]
@@ -34,6 +34,7 @@ class Program:
     maker: str
     value: Any = field(default=None, compare=False)
     persistent: tuple[Node, ...] = field(default=(), compare=False)
+    tensors: tuple[Node, ...] = field(default=(), compare=False)
 
 
 def read_program(pickle: io.BytesIO) -> Program:
@@ -57,7 +58,7 @@ def read_program(pickle: io.BytesIO) -> Program:
         raise InputError("its pickle is damaged or cut short; download or save it again") from error
     pickle.seek(end)
     maker = top.maker if isinstance(top, Node) else ""
-    return Program(tuple(machine.globals), _made(top), maker, top, tuple(machine.persistent))
+    return Program(tuple(machine.globals), _made(top), maker, top, tuple(machine.persistent), tuple(machine.tensors))
 
 
 def _made(value: Any) -> Made:

@@ -64,6 +64,7 @@ class Machine:
     memo: dict[int, Any] = field(default_factory=dict)
     globals: dict[str, None] = field(default_factory=dict)
     persistent: list[Node] = field(default_factory=list)
+    tensors: list[Node] = field(default_factory=list)
 
     def pop_to_mark(self) -> list[Any]:
         """Remove everything above the last mark, and the mark."""
@@ -88,6 +89,8 @@ class Machine:
         name = first_global(arguments) if called in _RECONSTRUCTORS else called
         made = Made.TENSOR if name.startswith(_TENSOR_MAKERS) else Made.OBJECT
         self.stack.append(Node(Made.CONTAINER if name in _CONTAINERS else made, name, arguments))
+        if made is Made.TENSOR:
+            self.tensors.append(self.stack[-1])
 
 
 def first_global(arguments: Any) -> str:

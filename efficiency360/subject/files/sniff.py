@@ -138,7 +138,7 @@ def _is_pickle(head: bytes) -> bool:
 def _zip(file: BinaryIO, size: int) -> Sniffed:
     archive = open_archive(file, size)
     root = root_of(archive)
-    found = _program_in(archive.names)
+    found = _program_in(archive.names, root)
     if found is None and (f"{root}data.pkl" not in archive.members or not root):
         raise InputError(name_zip(archive.names))
     check_members(archive, packed=found is not None)
@@ -151,10 +151,13 @@ def _zip(file: BinaryIO, size: int) -> Sniffed:
     return _by_program(program, FileKind.ZIP_WEIGHTS, "a torch.save archive")
 
 
-def _program_in(names: Collection[str]) -> Sniffed | None:
-    """What carries code in an archive, in the most dangerous reading: in any folder and in any case."""
-    lower = {name.lower() for name in names}
-    inside = lower | {name.partition("/")[2] for name in lower}
+def _program_in(names: Collection[str], root: str) -> Sniffed | None:
+    """What carries code in an archive, in the most dangerous reading: in any case, and below its folder or any.
+
+    The folder itself tells nothing: torch names it after the file.
+    """
+    inside = {name.removeprefix(root).lower() for name in names}
+    inside |= {name.partition("/")[2] for name in inside} if not root else set()
     for kind, marks in ((FileKind.TORCHSCRIPT, _SCRIPT_MARKS), (FileKind.EXPORTED_PROGRAM, _EXPORT_MARKS)):
         if mark := _first(inside, marks):
             return Sniffed(kind, (), f"a zip archive with {mark}")

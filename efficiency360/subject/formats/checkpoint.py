@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Fit", "candidates", "fit", "read_weights", "shape_of"]
 
 _NAMED_BY_TORCH = re.compile(r"GLOBAL (\S+) was not an allowed|unsupported GLOBAL (\S+) whose module")
+_OTHER_PROTOCOL = "Unsupported operand"
 _SAVE_AGAIN = (
     "where you trust it, add --trust-code, or load it yourself and save the weights alone:"
     ' torch.save(checkpoint["state_dict"], "weights.pt") or safetensors'
@@ -47,8 +48,8 @@ class Fit:
 def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...], *, trust_code: bool = False) -> object:
     """What a weights file holds, on the CPU, read without running anything that it carries; no fallback.
 
-    `globals_` is what `sniff` found in its pickle. With `trust_code`, a pickle that names more than weights is read
-    with all of pickle's powers.
+    `globals_` is what `sniff` found in its pickle. With `trust_code`, a pickle that names more than weights, or is of a
+    protocol that `weights_only` does not read, is read with all of pickle's powers.
 
     Raises:
         InputError: not a kind that is opened, damaged, or with objects that `weights_only` refuses, which are named.
@@ -64,6 +65,8 @@ def read_weights(path: Path, kind: FileKind, globals_: tuple[str, ...], *, trust
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from error
     except UnpicklingError as error:
+        if trust_code and _OTHER_PROTOCOL in str(error):
+            return unpickled(path)
         raise InputError(f"{shown(path)}: {_refused(str(error), globals_)}; {_SAVE_AGAIN}") from error
     except Exception as error:
         raise InputError(f"{shown(path)}: damaged or cut short ({told(error)}); download or save it again") from error
@@ -88,7 +91,7 @@ def _refused(message: str, globals_: Sequence[str]) -> str:
         return f"holds whole pickled modules ({quoted(refused)}), and opening those can run any code"
     if refused:
         return f"holds objects other than weights ({quoted(refused)}), and opening those can run any code"
-    if "Unsupported operand" in message:
+    if _OTHER_PROTOCOL in message:
         return "was saved with a pickle protocol other than torch.save's own (2), which weights_only does not read"
     lines = [line for line in message.splitlines() if line.strip() and not line.startswith("Check the documentation")]
     return f"holds more than weights ({one_line(lines[-1]) if lines else 'no reason given'})"

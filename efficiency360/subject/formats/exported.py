@@ -17,12 +17,15 @@ from torch.utils import _pytree as pytree
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
+from efficiency360.subject.files.archive import check_checksums
+from efficiency360.subject.files.regular import blaming
 from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.formats.adapters import Arguments
 from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.subject.formats.loaded import Loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from torch.export import ExportedProgram
     from torch.fx import GraphModule, Node
@@ -54,13 +57,16 @@ def exported(request: SubjectRequest) -> Loaded:
         raise InputError(f"{request.name} is a whole program; --key and --remap go with weights and checkpoints")
     with warnings.catch_warnings(), answering(f"{shown(path)} cannot be opened as an exported program"):
         warnings.simplefilter("ignore")
+        with blaming(path):
+            check_checksums(path, packed=True)
         program = _load(path)
-        sizes = _input_sizes(program, path)
-        module = program.module()
+        place, sizes = _input_sizes(program, path)
+        module: nn.Module = program.module()
         # An exported module refuses to change its mode; it has none, and a module around it asks.
         for method in ("train", "eval"):
             vars(module).pop(method, None)
         caveats = (_SET_TO_EVALUATION,) if _to_evaluation(module) else ()
+        module = _taking_images(module, program, place)
     return Loaded(module, known_input(sizes[1:]), caveats=caveats, batch=_batch(program, sizes[0]))
 
 
@@ -124,11 +130,12 @@ def _named(values: Iterable[Any], context: Any) -> dict[str, Any] | tuple[Any, .
     return dict(zip(names, parts, strict=True)) if known else parts
 
 
-def _input_sizes(program: ExportedProgram, path: Path) -> list[Any]:
-    """The sizes of the one input, (N, C, H, W), each a number or a symbol."""
-    names = program.graph_signature.user_inputs
-    inputs = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
-    values = [node.meta.get("val") for node in inputs]
+def _input_sizes(program: ExportedProgram, path: Path) -> tuple[int, list[Any]]:
+    """The place of the one tensor among the inputs, and its sizes (N, C, H, W), each a number or a symbol."""
+    inputs = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    # An argument that is no tensor stands there with the value that it has in the program.
+    named = [(place, name) for place, name in enumerate(program.graph_signature.user_inputs) if _is_input(name, inputs)]
+    values = [inputs[name] for _, name in named]
     if len(values) != 1 or not isinstance(values[0], torch.Tensor) or values[0].ndim != _IMAGE_DIMS:
         described = ", ".join(_described(value) for value in values)
         raise InputError(
@@ -137,7 +144,22 @@ def _input_sizes(program: ExportedProgram, path: Path) -> list[Any]:
         )
     if not values[0].is_floating_point():
         raise InputError(f"{shown(path)} takes {_described(values[0])}; export a program that takes floats in [0, 1]")
-    return list(values[0].shape)
+    return named[0][0], list(values[0].shape)
+
+
+def _is_input(name: object, inputs: Mapping[str, Any]) -> bool:
+    return isinstance(name, str) and inputs.get(name) is not None
+
+
+def _taking_images(module: nn.Module, program: ExportedProgram, place: int) -> nn.Module:
+    """The module itself where images are its only argument; else around it one that gives it the others."""
+    leaves, spec = program.graph_signature.user_inputs, program.call_spec.in_spec
+    images_alone = pytree.tree_flatten(((torch.empty(0),), {}))[1]
+    if spec is None or spec == images_alone:
+        return module
+    inputs = {node.name for node in program.graph.nodes if node.op == "placeholder"}
+    values = [None if isinstance(leaf, str) and leaf in inputs else leaf for leaf in leaves]
+    return Arguments(module, values, place, spec)
 
 
 def _described(value: object) -> str:
@@ -152,8 +174,8 @@ def _batch(program: ExportedProgram, size: Any) -> tuple[int, int] | None:
         return size, size
     allowed = program.range_constraints.get(size.node.expr)
     if allowed is None:  # a size that follows from another, such as a multiple
-        example = program.example_inputs
-        n = len(example[0][0]) if example and example[0] else 1
+        examples = pytree.tree_leaves(program.example_inputs)
+        n = next((len(one) for one in examples if isinstance(one, torch.Tensor) and one.ndim == _IMAGE_DIMS), 1)
         return n, n
     least, most = max(1, int(allowed.lower)), int(min(allowed.upper, _MANY))
     return None if (least, most) == (1, _MANY) else (least, most)

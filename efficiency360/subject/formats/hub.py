@@ -16,6 +16,7 @@ from efficiency360.subject.files.names import short
 from efficiency360.subject.files.parts import CONFIG, PREPROCESSOR, folder_files, read_json
 from efficiency360.subject.files.sniff import shown
 from efficiency360.subject.formats.architectures import timm_preprocess
+from efficiency360.subject.formats.bounded import Bounded
 from efficiency360.subject.formats.candidates import SortedWeights
 from efficiency360.subject.formats.checkpoint import fit
 from efficiency360.subject.formats.foreign_code import answering
@@ -82,7 +83,8 @@ def _timm(request: SubjectRequest, folder: Path, config: dict[str, Any], weights
     settings = {**_table(config, "pretrained_cfg", folder)}
     settings = {**config, **settings}
     options = _timm_options(config, settings, folder)
-    module = timm.create_model(name, pretrained=False, **options)
+    with Bounded(weights.values(), f"{shown(folder / CONFIG)}"):
+        module = timm.create_model(name, pretrained=False, **options)
     known = timm.data.resolve_data_config({}, pretrained_cfg=_declared(settings), model=module, verbose=False)
     caveats = _fill(request, f"timm:{name}", module, weights)
     return Loaded(module, timm_preprocess(known), _timm_names(settings, config), caveats)
@@ -133,8 +135,10 @@ def _transformers(
     if model_type not in auto.CONFIG_MAPPING:
         raise InputError(f"{shown(folder)}: the installed transformers has no model type {short(model_type)}")
     kept = {key: value for key, value in config.items() if key not in _NOT_OURS}
-    built = auto.CONFIG_MAPPING[model_type].from_dict(kept)
-    module = auto.AutoModelForImageClassification.from_config(built, trust_remote_code=False).float()
+    _check_labels(config, folder)
+    with Bounded(weights.values(), f"{shown(folder / CONFIG)}"):
+        built = auto.CONFIG_MAPPING[model_type].from_dict(kept)
+        module = auto.AutoModelForImageClassification.from_config(built, trust_remote_code=False).float()
     if type(module).__name__ != architecture:
         raise InputError(
             f"{shown(folder)} holds {short(architecture)}, but transformers builds {type(module).__name__} from its"
@@ -144,6 +148,12 @@ def _transformers(
     known = hub_preprocess(_preprocessor(folder), config)
     code = (_CODE_LEFT_OUT,) if "auto_map" in config else ()
     return Loaded(module, known, _names(config), (*caveats, *code), output="logits")
+
+
+def _check_labels(config: dict[str, Any], folder: Path) -> None:
+    """Names are made for all classes before there is a model."""
+    if isinstance(n := config.get("num_labels"), int | float) and n > _MAX_LABELS:
+        raise InputError(f"{shown(folder / CONFIG)}: num_labels is {n}, more than any classifier has")
 
 
 def _import_transformers(request: SubjectRequest) -> Any:

@@ -52,14 +52,18 @@ class Attempt:
 
 
 def by_name(candidate: Candidate, expected: Mapping[str, Tensor]) -> Attempt:
-    """Match by name after undoing wrapping; absent `num_batches_tracked` (old files) are filled with 0."""
+    """Match by name after undoing wrapping; absent `num_batches_tracked` (old files) are filled with 0.
+
+    A name that is missing takes the tensor of another that the architecture shares it with.
+    """
     tensors, notes = unwrap(candidate.tensors, expected)
     filled = {name: _zero(want) for name, want in expected.items() if is_counter(name) and name not in tensors}
-    tensors = {**tensors, **filled}
+    tied = {name: tensors[twin] for name, twin in _twins(expected, tensors) if name not in filled}
+    tensors = {**tensors, **filled, **tied}
     return Attempt(
         candidate=candidate,
         tensors=tensors,
-        notes=(*notes, *_filled_note(filled)),
+        notes=(*notes, *_filled_note(filled), *_tied_note(tied)),
         missing=tuple(name for name in expected if name not in tensors),
         unexpected=(*(name for name in tensors if name not in expected), *candidate.strangers),
         clashes=tuple(
@@ -154,6 +158,24 @@ def _zero(want: Tensor) -> Tensor:
 
 def _filled_note(filled: Mapping[str, Tensor]) -> tuple[str, ...]:
     return (f"'{_COUNTER}' is missing in {len(filled)} layers, as in old files, and was set to 0",) if filled else ()
+
+
+def _twins(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Iterator[tuple[str, str]]:
+    """Names that are missing, each with one that is there and is the same tensor in the architecture."""
+    places = {_place(want): name for name, want in expected.items() if name in found and want.numel()}
+    missing = ((name, _place(want)) for name, want in expected.items() if name not in found and not want.is_meta)
+    yield from ((name, places[place]) for name, place in missing if place in places)
+
+
+def _place(want: Tensor) -> tuple[object, ...]:
+    """What a tensor shares with another only where both are the same; other layouts have no address."""
+    if want.is_meta or want.layout is not torch.strided:
+        return (id(want),)
+    return want.data_ptr(), tuple(want.shape), want.stride(), want.dtype
+
+
+def _tied_note(tied: Mapping[str, Tensor]) -> tuple[str, ...]:
+    return (f"{quoted(list(tied))} filled from the weights that the architecture shares with it",) if tied else ()
 
 
 def _dropped_note(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> tuple[str, ...]:

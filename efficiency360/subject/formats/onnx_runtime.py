@@ -19,8 +19,8 @@ _TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16, "ten
 class OnnxRuntimeModule(nn.Module):
     """Runs an ONNX file on the processor with as many threads as torch has; without gradients.
 
-    `model` is the file, or its content; `output` the name of the output that is wanted. It cannot be copied, and so not
-    be turned into another type, layout or compiled.
+    `dtype` is what it takes images in. `model` is the file, or its content; `output` the name of the output that is
+    wanted. It cannot be copied, and so not be turned into another type, layout or compiled.
     """
 
     def __init__(self, model: Path | bytes, output: str) -> None:
@@ -28,13 +28,13 @@ class OnnxRuntimeModule(nn.Module):
         self._model, self._output = model, output
         self._sessions: dict[int, onnxruntime.InferenceSession] = {}
         entry = self._session().get_inputs()[0]
-        self._input, self._dtype = entry.name, _TYPES[entry.type]
+        self._input, self.dtype = entry.name, _TYPES[entry.type]
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) float -> the output, as the file has it."""
-        if images.dtype not in (torch.float32, self._dtype):
-            raise TypeError(f"the ONNX model takes {self._dtype}, not {images.dtype}")
-        given = images.detach().to(self._dtype).contiguous().numpy()
+        if images.dtype not in (torch.float32, self.dtype):
+            raise TypeError(f"the ONNX model takes {self.dtype}, not {images.dtype}")
+        given = images.detach().to(self.dtype).contiguous().numpy()
         (answer,) = self._session().run([self._output], {self._input: given})
         return torch.from_numpy(answer)
 

@@ -11,8 +11,12 @@ from torch import nn
 
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
+from efficiency360.subject.files.archive import check_checksums, open_archive
 from efficiency360.subject.files.names import quoted
+from efficiency360.subject.files.regular import blaming, open_regular
 from efficiency360.subject.files.sniff import shown
+from efficiency360.subject.files.storages import check_script_tensors
+from efficiency360.subject.formats.adapters import Casting
 from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.subject.formats.loaded import Loaded
 from efficiency360.subject.formats.unpickle import unpickled
@@ -21,9 +25,13 @@ from efficiency360.subject.subject import Stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch import Tensor
+
     from efficiency360.subject.request import SubjectRequest
 
 _DEPTH = 3
+_WRAPPERS = 8
+_COMPILED = "OptimizedModule"
 _TRAINING = Caveat(
     id="subject.training_mode",
     severity="warning",
@@ -43,21 +51,34 @@ def torchscript(request: SubjectRequest) -> Loaded:
     _refuse_key(request)
     with warnings.catch_warnings(), answering(f"{shown(path)} cannot be opened as TorchScript"):
         warnings.simplefilter("ignore")  # torch deprecates the format, which the user knows
+        _check_script(path)
         module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         if not callable(getattr(module, "forward", None)):
             raise InputError(f"{shown(path)}: a TorchScript archive without a forward method")
         caveats = (_TRAINING,) if _is_traced_in_training(module) else ()
-        return Loaded(module, caveats=caveats, stored=_constants(module))
+        constants = _constants(module)
+        if constants is None:
+            return Loaded(module, caveats=caveats)
+        dtype = next((tensor.dtype for tensor in constants if tensor.is_floating_point()), torch.float32)
+        taken = module if dtype is torch.float32 else Casting(module, dtype)
+        return Loaded(taken, caveats=caveats, stored=Stored.of(constants))
 
 
-def _constants(module: torch.jit.ScriptModule) -> Stored | None:
+def _check_script(path: Path) -> None:
+    """Checksums are right, and the tensors are within their records."""
+    with blaming(path):
+        check_checksums(path, packed=True)
+        with open_regular(path) as (file, size):
+            check_script_tensors(open_archive(file, size))
+
+
+def _constants(module: torch.jit.ScriptModule) -> list[Tensor] | None:
     """The weights of a frozen module, which are constants of its code; None where it has parameters."""
     if next(module.parameters(), None) is not None:
         return None
     graph = module.inlined_graph  # its nodes live no longer than it does
     nodes = graph.findAllNodes("prim::Constant")  # type: ignore[attr-defined] # torch's stub lacks it
-    tensors = [node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"]
-    return Stored.of(tensors)
+    return [node.t("value") for node in nodes if node.hasAttribute("value") and node.kindOf("value") == "t"]
 
 
 def _is_traced_in_training(module: torch.jit.ScriptModule) -> bool:
@@ -88,7 +109,8 @@ def module_in(held: object, request: SubjectRequest) -> Loaded:
     if len(distinct) == 1:
         key, module = next(iter(distinct.values()))
         caveats = (Caveat(id="subject.weights", severity="info", text=f"Taken from {quoted([key])}."),) if key else ()
-        return Loaded(_unwrapped(module), caveats=caveats, output=_output_of(module))
+        plain = _unwrapped(module)
+        return Loaded(plain, caveats=caveats, output=_output_of(plain))
     if found:
         which = "several modules" if request.key is None else f"no module at --key {request.key}, but some"
         raise InputError(
@@ -109,9 +131,35 @@ def _modules(value: object, key: str, depth: int) -> Iterator[tuple[str, nn.Modu
 
 
 def _unwrapped(module: nn.Module) -> nn.Module:
-    """The module inside wrappers that spread it over devices."""
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    return _unwrapped(module.module) if isinstance(module, wrappers) else module
+    """The module without what spreads it over devices or compiles it, which may be around any part of it."""
+    whole = _inside(module)
+    waiting, seen = [whole], {id(whole)}
+    while waiting:
+        children = _children(waiting.pop())
+        for name, child in children.items():
+            if not isinstance(child, nn.Module):
+                continue
+            children[name] = part = _inside(child)
+            if id(part) not in seen:
+                seen.add(id(part))
+                waiting.append(part)
+    return whole
+
+
+def _inside(module: nn.Module) -> nn.Module:
+    """The module itself, or that in a wrapper."""
+    for _ in range(_WRAPPERS):
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif type(module).__name__ == _COMPILED and isinstance(plain := _children(module).get("_orig_mod"), nn.Module):
+            module = plain
+    return module
+
+
+def _children(module: nn.Module) -> dict[str, nn.Module | None]:
+    """The table of a module's parts, to look at and to change; none of a script's, which has no such table."""
+    table = vars(module).get("_modules")
+    return table if isinstance(table, dict) else {}
 
 
 def _output_of(module: nn.Module) -> str | None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from efficiency360.errors import InputError
+from efficiency360.subject.files.archive import check_checksums
 from efficiency360.subject.files.names import short
+from efficiency360.subject.files.regular import blaming
 from efficiency360.subject.files.sniff import shown
 from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.words import one_line, told
@@ -49,6 +51,9 @@ def _read(path: Path) -> object:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         file.seek(0)
+        if head.startswith(_TORCH_ARCHIVE):
+            with blaming(path):
+                check_checksums(path)
         if head.startswith(_TORCH_ARCHIVE) or _TORCH_MAGIC in head:
             return torch.load(file, map_location="cpu", weights_only=False, mmap=False)
         return pickle.load(file)  # noqa: S301 - the user trusts it

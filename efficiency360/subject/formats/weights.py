@@ -12,6 +12,7 @@ from efficiency360.subject.formats.architectures import Architecture, Wishes, bu
 from efficiency360.subject.formats.checkpoint import fit, read_weights, shape_of
 from efficiency360.subject.formats.loaded import Loaded
 from efficiency360.subject.formats.programs import module_in
+from efficiency360.subject.info import without_file
 from efficiency360.subject.inputs import from_table
 
 if TYPE_CHECKING:
@@ -22,24 +23,12 @@ if TYPE_CHECKING:
     from efficiency360.subject.formats.checkpoint import Fit
     from efficiency360.subject.request import SubjectRequest
 
-_RANDOM = Caveat(
-    id="subject.random_weights",
-    severity="critical",
-    text="The weights are random: only axes that need no labels, such as cost, mean anything.",
-)
-_FACTORY_WEIGHTS = Caveat(
-    id="subject.factory_weights",
-    severity="warning",
-    text="No weights file was given: the weights are what the factory's code made. If it did not load trained ones,"
-    " only axes that need no labels, such as cost, mean anything.",
-)
-
 
 def from_architecture(request: SubjectRequest) -> Loaded:
     """The architecture as it is built."""
     assert request.arch is not None  # noqa: S101 - there is no file, so there is an architecture
     built = build(request.arch, _declared(request), seed=request.seed)
-    return _loaded(built, (_RANDOM if request.factory_fingerprint is None else _FACTORY_WEIGHTS,))
+    return _loaded(built, (without_file(request),))
 
 
 def from_weights(request: SubjectRequest) -> Loaded:

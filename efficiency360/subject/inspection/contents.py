@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 MAX_TENSORS = 100_000
 _MAX_ELEMENTS = 2**60
 NO_WEIGHTS = frozenset({"running_mean", "running_var", "num_batches_tracked", "n_averaged"})
-ITEM_BYTES: Mapping[str, int] = {
-    **dict.fromkeys(("complex128",), 16),
-    **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 8),
-    **dict.fromkeys(("float32", "int32", "uint32", "complex32", "qint32"), 4),
-    **dict.fromkeys(("float16", "bfloat16", "int16", "uint16"), 2),
-    **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), 1),
-    **dict.fromkeys(("int8", "uint8", "bool", "qint8", "quint8"), 1),
-}
 
 
 def possible(shape: tuple[int, ...]) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from efficiency360.errors import InputError
 from efficiency360.subject.files.archive import open_archive, read_member
+from efficiency360.subject.files.storages import ITEM_BYTES
 from efficiency360.subject.inspection.contents import (
-    ITEM_BYTES,
     Contents,
     Place,
     StoredTensor,

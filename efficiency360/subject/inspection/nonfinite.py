@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from efficiency360.subject.inspection.contents import ITEM_BYTES
+from efficiency360.subject.files.storages import ITEM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from efficiency360.subject.files.onnx_proto import OnnxModel, read_onnx
 from efficiency360.subject.files.safetensors import read_header
+from efficiency360.subject.files.storages import ITEM_BYTES
 from efficiency360.subject.inspection.contents import (
-    ITEM_BYTES,
     MAX_TENSORS,
     Contents,
     Place,

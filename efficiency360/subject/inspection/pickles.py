@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.subject.files.opcodes import Made, Node
-from efficiency360.subject.inspection.contents import ITEM_BYTES, MAX_TENSORS, Place, StoredTensor, WeightSet, possible
+from efficiency360.subject.files.storages import ITEM_BYTES, STRIDED, elements, extent_of, sizes_of, storage_of
+from efficiency360.subject.inspection.contents import MAX_TENSORS, Place, StoredTensor, WeightSet, possible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from efficiency360.subject.files.opcodes import Program
 
@@ -18,30 +19,8 @@ if TYPE_CHECKING:
 
 _DEPTH = 3
 _MODULE_DEPTH = 64
-_MAX_DIMS = 64
-_STORAGES: Mapping[str, str] = {
-    "Double": "float64",
-    "Float": "float32",
-    "Half": "float16",
-    "BFloat16": "bfloat16",
-    "Long": "int64",
-    "Int": "int32",
-    "Short": "int16",
-    "Char": "int8",
-    "Byte": "uint8",
-    "Bool": "bool",
-    "ComplexDouble": "complex128",
-    "ComplexFloat": "complex64",
-    "QInt8": "qint8",
-    "QUInt8": "quint8",
-    "QInt32": "qint32",
-    "Untyped": "uint8",
-}
 _WRAPPERS = frozenset(
     {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.nn.parameter.Parameter"}
-)
-_STRIDED = frozenset(
-    {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_qtensor"}
 )
 _SUBCLASSED = frozenset({"torch._tensor._rebuild_from_type", "torch._tensor._rebuild_from_type_v2"})
 _WITHOUT_DATA = "torch._utils._rebuild_meta_tensor_no_storage"
@@ -57,12 +36,12 @@ def weight_sets(value: Any, locate: Locate) -> tuple[WeightSet, ...]:
 
 def storage_kinds(program: Program) -> dict[str, str]:
     """The dtype of every storage that a pickle names, by key."""
-    return {key: kind for kind, key, _ in map(_storage, program.persistent) if kind != "?"}
+    return {key: kind for kind, key, _ in map(storage_of, program.persistent) if kind != "?"}
 
 
 def legacy_keys(value: Any) -> list[str]:
     """The keys of the storages of a file in torch.save's old format, from the pickle that lists them."""
-    return [str(key) for key in _elements(value) if isinstance(key, str | int)]
+    return [str(key) for key in elements(value) if isinstance(key, str | int)]
 
 
 @dataclass(slots=True)
@@ -87,7 +66,7 @@ class _Finder:
                 self.left -= len(tensors)
                 yield WeightSet(key, tensors)
         else:
-            children = list(enumerate(_elements(value)))
+            children = list(enumerate(elements(value)))
         for name, child in children:
             if not _is_tensor(child):
                 yield from self.walk(child, f"{key}.{name}" if key else str(name), depth + 1)
@@ -112,7 +91,7 @@ class _Finder:
                 break
             node = inner
         arguments = node.arguments if isinstance(node.arguments, tuple) else ()
-        if node.maker in _STRIDED:
+        if node.maker in STRIDED:
             return self._strided(name, arguments)
         if node.maker == "torch._utils._rebuild_tensor_v3" and len(arguments) > 6:  # noqa: PLR2004 - dtype is the 7th
             dtype = arguments[6]
@@ -121,19 +100,19 @@ class _Finder:
             )
         if node.maker == _WITHOUT_DATA and len(arguments) > 1:
             dtype = arguments[0].maker.removeprefix("torch.") if isinstance(arguments[0], Node) else "?"
-            return StoredTensor(name, _sizes(arguments[1]) or (), dtype, unread="it has no data")
+            return StoredTensor(name, sizes_of(arguments[1]) or (), dtype, unread="it has no data")
         return StoredTensor(name, (), "?", unread=f"it is not a dense tensor ({node.maker or 'unknown'})")
 
     def _strided(self, name: str, arguments: tuple[Any, ...], dtype: str = "") -> StoredTensor:
         storage, offset, shape, strides = (*arguments[:4], None, None, None, None)[:4]
-        sizes, steps = _sizes(shape), _sizes(strides)
-        kind, key, elements = _storage(storage)
+        sizes, steps = sizes_of(shape), sizes_of(strides)
+        kind, key, number = storage_of(storage)
         if sizes is None or steps is None or len(sizes) != len(steps) or not possible(sizes):
             return StoredTensor(name, sizes or (), dtype or kind, unread="its shape is damaged")
         if type(offset) is not int or kind == "?":
             return StoredTensor(name, sizes, dtype or kind, unread="its storage is damaged")
         dtype = dtype or kind
-        place, unread = self._place(key, elements * ITEM_BYTES.get(kind, 1), offset, sizes, steps, dtype)
+        place, unread = self._place(key, number * ITEM_BYTES.get(kind, 1), offset, sizes, steps, dtype)
         return StoredTensor(name, sizes, dtype, place, unread)
 
     def _place(  # noqa: PLR0913, PLR0917 - one tensor's description
@@ -145,7 +124,7 @@ class _Finder:
         if found is None:
             return None, "its storage is not in the file"
         start, stored = found
-        extent = 1 + sum((size - 1) * step for size, step in zip(shape, strides, strict=True)) if 0 not in shape else 0
+        extent = extent_of(shape, strides)
         if offset < 0 or (offset + extent) * item > min(claimed, stored):
             return None, "its storage is shorter than it claims"
         dense = extent == math.prod(shape) and _is_dense(shape, strides)
@@ -174,14 +153,7 @@ def items_of(value: Any) -> dict[str | int, Any]:
 def _initial(value: Node) -> list[Any]:
     """Items that an OrderedDict was made from, as old Pythons pickle it: a list of lists of two."""
     first = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else None
-    return [tuple(_elements(pair)[:2]) for pair in _elements(first)]
-
-
-def _elements(value: Any) -> list[Any]:
-    if isinstance(value, tuple):
-        return list(value)
-    is_list = isinstance(value, Node) and value.made is Made.CONTAINER and value.maker == "builtins.list"
-    return list(value.entries or ()) if is_list else []
+    return [tuple(elements(pair)[:2]) for pair in elements(first)]
 
 
 def _is_tensor(value: Any) -> bool:
@@ -205,7 +177,7 @@ def _names(value: Any) -> list[Any]:
     if not isinstance(value, Node):
         return []
     first = value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else None
-    return [item for item in [*(value.entries or ()), *_elements(first)] if isinstance(item, str)]
+    return [item for item in [*(value.entries or ()), *elements(first)] if isinstance(item, str)]
 
 
 def _inside(node: Node) -> Node | None:
@@ -216,25 +188,6 @@ def _inside(node: Node) -> Node | None:
     if node.maker in _SUBCLASSED and len(arguments) > 2 and isinstance(arguments[0], Node):  # noqa: PLR2004
         return Node(Made.TENSOR, arguments[0].maker, arguments[2])
     return None
-
-
-def _sizes(value: Any) -> tuple[int, ...] | None:
-    if isinstance(value, Node) and value.maker == "torch.Size" and isinstance(value.arguments, tuple):
-        value = value.arguments[0] if value.arguments else None
-    items = _elements(value)
-    plain = all(type(item) is int and 0 <= item < 2**48 for item in items) and len(items) <= _MAX_DIMS
-    return tuple(items) if plain and (items or value == ()) else None
-
-
-def _storage(value: Any) -> tuple[str, str, int]:
-    """The dtype, key and number of elements in `("storage", class, key, device, number, ...)`; "?" where it is not."""
-    identity = value.arguments if isinstance(value, Node) else None
-    if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":  # noqa: PLR2004
-        return "?", "", 0
-    _, cls, key, _, number, *_ = identity
-    name = cls.maker.rpartition(".")[2].removesuffix("Storage") if isinstance(cls, Node) else ""
-    known = isinstance(key, str | int) and isinstance(number, int)
-    return (_STORAGES.get(name, "?"), str(key), number) if known else ("?", "", 0)
 
 
 def _is_dense(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

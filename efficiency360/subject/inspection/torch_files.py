@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from efficiency360.subject.files.archive import open_archive, read_member, root_of
 from efficiency360.subject.files.opcodes import MAX_PICKLE_BYTES, read_program
 from efficiency360.subject.files.sniff import HEAD_BYTES, read_pickles
-from efficiency360.subject.inspection.contents import ITEM_BYTES, Contents
+from efficiency360.subject.files.storages import ITEM_BYTES
+from efficiency360.subject.inspection.contents import Contents
 from efficiency360.subject.inspection.pickles import legacy_keys, storage_kinds, weight_sets
 
 if TYPE_CHECKING:

@@ -10,7 +10,19 @@ import textwrap
 
 import pytest
 
-from efficiency360.engine.wall.plan import EVERY_LAYER, FILE_SIZE, FILES, MEMORY, NO_NETWORK, NO_PROGRAMS, Plan
+from efficiency360.engine.confinement import plan_for
+from efficiency360.engine.wall.plan import (
+    EVERY_LAYER,
+    FILE_SIZE,
+    FILES,
+    HIDDEN,
+    MEMORY,
+    NO_NETWORK,
+    NO_PROGRAMS,
+    OWN_NETWORK,
+    Plan,
+)
+from efficiency360.subject.request import SubjectOptions, request_subject
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the wall is Linux's")
 
@@ -59,15 +71,18 @@ def refused(inside):
 def test_every_layer_holds_here_or_is_not_claimed(inside):
     answer, layers = inside("answer = 1")
     assert answer == 1
-    assert set(layers) <= {*EVERY_LAYER, "own network namespace"}
+    assert set(layers) <= {*EVERY_LAYER, OWN_NETWORK}
     assert {MEMORY, FILE_SIZE} <= set(layers)
 
 
 def test_what_a_plan_promises_is_what_it_asks_for():
-    assert Plan("private", memory_bytes=1).promised == set(EVERY_LAYER)
-    assert Plan("private").promised == set(EVERY_LAYER) - {MEMORY}
-    assert Plan("private", memory_bytes=1, compilers=True).promised == set(EVERY_LAYER) - {NO_PROGRAMS}
-    assert Plan.from_json(Plan("private", ("a",), 5).to_json()) == Plan("private", ("a",), 5)
+    every = set(EVERY_LAYER)
+    assert Plan("private", memory_bytes=1, exposed=True).promised == every
+    assert Plan("private", memory_bytes=1).promised == every - {HIDDEN}
+    assert Plan("private", exposed=True).promised == every - {MEMORY}
+    assert Plan("private", memory_bytes=1, exposed=True, compilers=True).promised == every - {NO_PROGRAMS}
+    plan = Plan("private", ("a",), ("b",), memory_bytes=5)
+    assert Plan.from_json(plan.to_json()) == plan
 
 
 class TestFiles:
@@ -134,6 +149,40 @@ class TestFiles:
         assert inside(statements, file_bytes=8 << 20)[0] == "File too large"
 
 
+class TestHidden:
+    def test_data_below_what_may_be_read_is_not_seen(self, refused, tmp_path):
+        (tmp_path / "code" / "data").mkdir(parents=True)
+        (tmp_path / "code" / "data" / "labels.csv").write_text("secret")
+        (tmp_path / "code" / "labels.npz").write_text("secret")
+        (tmp_path / "code" / "net.py").write_text("1")
+        code = tmp_path / "code"
+        plan = {"reads": (str(code),), "hides": (str(code / "data"), str(code / "labels.npz")), "exposed": True}
+        assert refused(f"open({str(code / 'net.py')!r}).read()", HIDDEN, **plan) is None
+        assert refused(f"assert open({str(code / 'labels.npz')!r}).read()", HIDDEN, **plan) in {
+            "AssertionError",
+            "PermissionError",
+        }
+        reading = f"open({str(code / 'data' / 'labels.csv')!r})"
+        assert refused(reading, HIDDEN, **plan) in {"FileNotFoundError", "PermissionError"}
+        assert (code / "data" / "labels.csv").read_text() == "secret"
+
+    def test_the_plan_hides_what_it_can_and_says_what_it_cannot(self, tmp_path):
+        (tmp_path / "data").mkdir()
+        (tmp_path / "net.py").write_text("def net(): ...")
+        request = request_subject(f"{tmp_path / 'net.py'}:net", SubjectOptions(input=(1, 8, 8)))
+
+        def plan(*hides):
+            return plan_for(request, str(tmp_path / "private"), hides=map(str, hides), compilers=True)
+
+        below = plan(tmp_path / "data")
+        assert (below.hides, below.exposed, below.beside) == ((str(tmp_path / "data"),), True, False)
+        around = plan(tmp_path)
+        assert (around.hides, around.exposed, around.beside) == ((), True, True)
+        elsewhere = plan(tmp_path.parent / "elsewhere")
+        assert not elsewhere.exposed
+        assert not below.compilers
+
+
 class TestNetwork:
     @pytest.mark.parametrize(
         "kind",
@@ -150,6 +199,10 @@ class TestNetwork:
             assert refused(f"import socket; {send}", NO_NETWORK) == "PermissionError"
             with pytest.raises(TimeoutError):
                 listener.recv(1)
+
+    @pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_STREAM", "SOCK_RAW"])
+    def test_no_pair_of_sockets_can_be_made_that_would_reach_another_by_its_path(self, refused, kind):
+        assert refused(f"import socket; socket.socketpair(type=socket.{kind})", NO_NETWORK) == "PermissionError"
 
     def test_the_ring_that_would_make_sockets_in_the_kernel_is_closed(self, inside):
         statements = """
@@ -178,10 +231,15 @@ class TestProcesses:
             "os.pidfd_open(os.getppid())",
             "resource.prlimit(os.getppid(), resource.RLIMIT_CORE)",
             "os.sched_setaffinity(os.getppid(), {0})",
+            "fcntl.fcntl(0, fcntl.F_SETOWN, os.getppid())",
+            "fcntl.fcntl(0, 10, 19)",
+            "ctypes.CDLL(None, use_errno=True).prctl(1, 0) and (_ for _ in ()).throw(PermissionError())",
+            "os.memfd_create('x')",
+            "ctypes.CDLL(None).inotify_init() < 0 and (_ for _ in ()).throw(PermissionError())",
         ],
     )
     def test_no_other_process_can_be_made_or_touched(self, refused, statement):
-        assert refused(f"import os, resource, subprocess\n{statement}", NO_PROGRAMS) == "PermissionError"
+        assert refused(f"import ctypes, fcntl, os, resource, subprocess\n{statement}", NO_PROGRAMS) == "PermissionError"
 
     def test_a_fork_bomb_does_not_start(self, inside):
         statements = """
