@@ -147,7 +147,7 @@ def test_weights_of_torchscript_are_its_state_dict(tmp_path: Path) -> None:
     script.save(str(tmp_path / "model.pt"))
     found = inspect(str(tmp_path / "model.pt"))
     assert _tensors(found.sets[0]) == _expected(script.state_dict())
-    assert "code/__torch__/torch/nn/modules/conv.py" in found.opening.parts
+    assert any(part.startswith("code/__torch__/torch/nn/modules/conv") for part in found.opening.parts)
     assert found.command.endswith("model.pt --trust-code")
 
 
