@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _MAX_TEXT = 300
 _TRACEBACK = "Traceback (most recent call last):"
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")  # another one in each process
 _TORCHSCRIPT = "The following operation failed in the TorchScript interpreter"
 
 
@@ -34,7 +36,7 @@ def _message(error: BaseException, most: int) -> str:
         return "it has no message that can be shown"
     if lines and lines[0].startswith(_TRACEBACK):  # what happened comes last
         lines = lines[-1:]
-    lines = [line.replace(_TRACEBACK, "") for line in lines]
+    lines = [_ADDRESS.sub("", line.replace(_TRACEBACK, "")) for line in lines]
     if not lines:
         return ""
     # TorchScript tells where it was first and what happened last, if it knows.

@@ -17,6 +17,7 @@ TRACE = "Traceback (most recent call last):"
         (f"it failed, {TRACE} and so on\nmore", "ValueError: it failed, and so on"),
         (f"it failed\n\n{TRACE}\n  File 'model.py', line 3", "ValueError: it failed"),
         (TRACE, "ValueError"),
+        ("no <Net object at 0x7f12ab34cd56> here", "ValueError: no <Net object> here"),
         ("first\nsecond", "ValueError: first"),
         (f"{SCRIPT}\nTraceback of TorchScript\n  here\nRuntimeError: sizes\n", "ValueError: RuntimeError: sizes"),
         (f"{SCRIPT}\nTraceback of TorchScript\n  here\nRuntimeError: \n", f"ValueError: {SCRIPT}"),
