@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _AGREEMENT = 0.001
 _ELEMENTWISE = 0.1
-_FEW, _SOME = 64, 0.1
+_FEW, _SOME = 256, 0.1
 _MORE = 1.5
 _TRUE, _FALSE, _NONE = np.array([True]), np.array([False]), np.array([0])
 
