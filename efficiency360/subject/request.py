@@ -130,7 +130,7 @@ def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
         manifest=load_manifest(options.manifest) if options.manifest else Manifest(),
         input=options.input,
         trust_code=options.trust_code,
-        reads=(str(_factory_file(arch).resolve().parent),) if _is_factory(arch) else (),
+        reads=(str(_factory_folder(arch)),) if _is_factory(arch) else (),
     )
 
 
@@ -201,7 +201,7 @@ def _reads(path: Path, sniffed: Sniffed, files: Sequence[Path], arch: str | None
     """What loading has to read: the model's files, where links lead, and the folders of code that it imports."""
     read = [path, *files, *(path.parent for _ in modules_beside(path, sniffed.globals))]
     if arch and _is_factory(arch):
-        read.append(_factory_file(arch).parent)
+        read.append(_factory_folder(arch))
     return tuple(dict.fromkeys(str(one.resolve()) for one in read))
 
 
@@ -223,9 +223,14 @@ def _arch_fields(arch: str) -> dict[str, str]:
     """The architecture; a factory with its absolute path and the hash of its code."""
     if not _is_factory(arch):
         return {"arch": arch}
-    file, _, function = arch.rpartition(":")
-    return {"arch": f"{Path(file).resolve()}:{function}", "factory_fingerprint": sha256_file(Path(file))}
+    file = _factory_file(arch)
+    return {"arch": f"{file.resolve()}:{arch.rpartition(':')[2]}", "factory_fingerprint": sha256_file(file)}
 
 
 def _factory_file(arch: str) -> Path:
     return Path(arch.rpartition(":")[0])
+
+
+def _factory_folder(arch: str) -> Path:
+    """The folder that a factory's code really lies in, where what it imports lies too."""
+    return _factory_file(arch).resolve().parent

@@ -93,3 +93,23 @@ def test_lazy_layers_take_their_shapes_from_a_first_pass(tmp_path):
     assert first[1].num_classes == 2
     assert first[0].weights.params == 4 * 9 + 4 + 8 + 4 * 36 * 2 + 2
     assert torch.equal(first[0].module[3].weight, again[0].module[3].weight)
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_code_reached_by_a_link_may_be_read_where_it_really_lies(tmp_path, with_weights):
+    real, links = tmp_path / "real", tmp_path / "links"
+    real.mkdir()
+    links.mkdir()
+    (real / "net.py").write_text(
+        "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(4, 2))\n"
+    )
+    (links / "net.py").symlink_to(real / "net.py")
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).state_dict(), tmp_path / "w.pt")
+    factory = f"{links / 'net.py'}:net"
+    request = (
+        request_subject(str(tmp_path / "w.pt"), SubjectOptions(arch=factory))
+        if with_weights
+        else request_subject(factory, SubjectOptions())
+    )
+    assert str(real) in request.reads
+    assert str(links) not in request.reads
