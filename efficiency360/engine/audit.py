@@ -22,6 +22,7 @@ from efficiency360.files import write_atomic
 from efficiency360.judge import judge
 from efficiency360.records import FRAMEWORK_AXES, AxisRecord, Caveat, Scorecard
 from efficiency360.spec import AuditSpec, AxisSpec, suggest
+from efficiency360.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -217,8 +218,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
     except AxisError as error:
         return ended("failed", str(error))
     except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-        line = (str(error).splitlines() or [""])[0]
-        return ended("failed", f"the evidence does not make sense ({type(error).__name__}: {line})")
+        return ended("failed", f"the evidence does not make sense ({told(error)})")
     return AxisRecord(
         id=axis.id,
         version=axis.version,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,13 +98,13 @@ def _left_alone() -> Iterator[None]:
     """Give the caller's process back its random generators and threads as they were."""
     import torch  # noqa: PLC0415 - the caller has it, or there would be no module
 
-    python, numpy, threads = random.getstate(), np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    from efficiency360.numerics.chance import same_chance  # noqa: PLC0415 - imports torch
+
+    threads = torch.get_num_threads()
     try:
-        with torch.random.fork_rng():
+        with same_chance(), torch.random.fork_rng():
             yield
     finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
         torch.set_num_threads(threads)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from efficiency360.axes import Run, make_axis
 from efficiency360.dataset.stream import ImageStream
 from efficiency360.engine.guard import REPLACED, Guard
+from efficiency360.numerics.chance import seed_all
 from efficiency360.subject.load import load_subject
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class Observer:
     ) -> Iterator[Evidence]:
         """Yield an axis's evidence in pieces, from freshly seeded generators; `mark` as in `Run`."""
         seed, threads = self._request.seed, self._request.threads
-        random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - the model's own code may use the global generator
-        torch.manual_seed(seed)
+        seed_all(seed)
         streams = {name: ImageStream(source, self.info.preprocess, threads) for name, source in sources.items()}
         run = Run(seed, threads, asked.progress, mark, streams)
         yield from make_axis(asked.axis_id, asked.settings).observe(self._subject, streams.get("data"), run)

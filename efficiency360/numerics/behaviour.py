@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from efficiency360.numerics.chance import seed_all
 from efficiency360.words import one_line, told
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def ask_again(
         differ from call to call, `refuses_one` why it refuses one image, all text.
     """
     with torch.inference_mode():
-        _seed(seed)
+        seed_all(seed)
         first, before = answer(images.clone()), _state(module)
-        _seed(seed)
+        seed_all(seed)
         given = images.clone()
         same_seed = answer(given)
         after_one = _drawn_next()
-        _seed(seed + 1)
+        seed_all(seed + 1)
         other_seed = answer(images.clone())
         after_other = _drawn_next()
         kept = [name for name, value in _state(module).items() if before.get(name) != value]
@@ -67,12 +68,6 @@ def _alone(answer: Callable[[Tensor], Tensor], images: Tensor, first: Tensor) ->
         return answer(images[:1].clone()), []
     except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
         return first[:0], [told(error)]
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the model's own code may use the global generator
-    torch.manual_seed(seed)
 
 
 def _drawn_next() -> dict[str, float]:

@@ -12,12 +12,13 @@ from torch._C import Node
 
 from efficiency360.errors import AxisError
 from efficiency360.numerics.as_found import left_as_found
+from efficiency360.numerics.chance import same_chance
 from efficiency360.numerics.fixed_batch import FixedBatch
 from efficiency360.numerics.flop_operators import ELEMENTWISE, MOVEMENT, PLUMBING, REDUCTIONS
 from efficiency360.numerics.flop_table import HANDLES, PRODUCTS, activations
 from efficiency360.numerics.flop_trace import traced
 from efficiency360.numerics.flop_values import Values, is_list, real_numel
-from efficiency360.numerics.untraced import only_when_traced, same_chance, untraced
+from efficiency360.numerics.untraced import only_when_traced, untraced
 from efficiency360.words import told
 
 with warnings.catch_warnings():

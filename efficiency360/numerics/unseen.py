@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from efficiency360.numerics.chance import same_chance
 from efficiency360.numerics.timing import time_once
-from efficiency360.numerics.untraced import apart, same_chance, values
+from efficiency360.numerics.untraced import apart, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable

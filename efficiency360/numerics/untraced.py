@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from efficiency360.numerics.as_found import left_as_found
+from efficiency360.numerics.chance import same_chance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import nn
 
 _TOLERANCE, _ROUNDINGS = 1e-3, 16
 """Of the largest value: sums in another order differ by less, or by so many roundings of a short type."""
-
-
-@contextmanager
-def same_chance() -> Iterator[None]:
-    """Leave the generators of random and numpy as they were; `left_as_found` does so for torch's."""
-    python, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - the model's own code may use it
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpys)  # noqa: NPY002 - see above
 
 
 def untraced(module: nn.Module, images: Tensor) -> list[Tensor]:

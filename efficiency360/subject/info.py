@@ -41,22 +41,29 @@ def without_file(request: SubjectRequest) -> Caveat:
     return _RANDOM if request.factory_fingerprint is None else _FACTORY_WEIGHTS
 
 
-def identified(info: SubjectInfo, request: SubjectRequest) -> SubjectInfo:
-    """The same, with all that the request tells taken from there: the process that answered ran foreign code."""
-    caveats = info.record.caveats
-    if request.file is None and (said := without_file(request)) not in caveats:
-        caveats = (said, *(caveat for caveat in caveats if caveat.id != said.id))
-    record = SubjectRecord(
+def described(
+    request: SubjectRequest, preprocess: Preprocess, num_classes: int, caveats: tuple[Caveat, ...]
+) -> SubjectRecord:
+    """The record of a subject: what it is called and was made from, as it was asked for."""
+    return SubjectRecord(
         name=request.name,
         file=Path(request.file).name if request.file else None,
         fingerprint=request.fingerprint,
         kind=request.kind,
         arch=_portable(request.arch),
-        num_classes=info.num_classes,
-        input=(info.preprocess.channels, *info.preprocess.size),
-        preprocess=info.preprocess.model_dump(mode="json"),
+        num_classes=num_classes,
+        input=(preprocess.channels, *preprocess.size),
+        preprocess=preprocess.model_dump(mode="json"),
         caveats=caveats,
     )
+
+
+def identified(info: SubjectInfo, request: SubjectRequest) -> SubjectInfo:
+    """The same, with all that the request tells taken from there: the process that answered ran foreign code."""
+    caveats = info.record.caveats
+    if request.file is None and (said := without_file(request)) not in caveats:
+        caveats = (said, *(caveat for caveat in caveats if caveat.id != said.id))
+    record = described(request, info.preprocess, info.num_classes, caveats)
     names = request.manifest.labels.names or info.class_names
     return info.model_copy(update={"record": record, "class_names": names})
 

@@ -11,12 +11,12 @@ from torch.nn.parameter import is_lazy
 
 from efficiency360.errors import InputError
 from efficiency360.numerics.fixed_batch import FixedBatch
-from efficiency360.records import Caveat, SubjectRecord
+from efficiency360.records import Caveat
 from efficiency360.subject.files.sniff import FileKind
 from efficiency360.subject.formats import exported, programs, weights
 from efficiency360.subject.formats.foreign_code import answering
 from efficiency360.subject.formats.loaded import Loaded
-from efficiency360.subject.info import SubjectInfo
+from efficiency360.subject.info import SubjectInfo, described
 from efficiency360.subject.inputs import preprocessing
 from efficiency360.subject.runnable import Trial
 from efficiency360.subject.subject import Subject
@@ -92,19 +92,8 @@ def _opener(request: SubjectRequest) -> Callable[[SubjectRequest], Loaded]:
 
 
 def _info(request: SubjectRequest, subject: Subject, loaded: Loaded, caveats: tuple[Caveat, ...]) -> SubjectInfo:
-    record = SubjectRecord(
-        name=request.name,
-        file=Path(request.file).name if request.file else None,
-        fingerprint=request.fingerprint,
-        kind=request.kind,
-        arch=_portable(request.arch),
-        num_classes=subject.num_classes,
-        input=subject.input_shape,
-        preprocess=subject.preprocess.model_dump(mode="json"),
-        caveats=(*loaded.caveats, *caveats),
-    )
     return SubjectInfo(
-        record=record,
+        record=described(request, subject.preprocess, subject.num_classes, (*loaded.caveats, *caveats)),
         preprocess=subject.preprocess,
         num_classes=subject.num_classes,
         class_names=request.manifest.labels.names or loaded.class_names,
@@ -112,11 +101,6 @@ def _info(request: SubjectRequest, subject: Subject, loaded: Loaded, caveats: tu
         device=_device_name(subject.device),
         versions={"torch": torch.__version__},
     )
-
-
-def _portable(arch: str | None) -> str | None:
-    """An architecture without the folders that only this machine has."""
-    return Path(arch).name if arch and arch.rpartition(":")[0].endswith(".py") else arch
 
 
 def _file_bytes(request: SubjectRequest) -> int | None:
