@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import textwrap
 import pytest
 
 from efficiency360.engine.confinement import plan_for
+from efficiency360.engine.wall.calls import ARCHITECTURES
 from efficiency360.engine.wall.plan import (
     EVERY_LAYER,
     FILE_SIZE,
@@ -89,7 +92,8 @@ class TestFiles:
     def test_the_private_folder_may_be_written(self, inside):
         statements = """
             import os, pathlib
-            pathlib.Path("sub").mkdir(); pathlib.Path("sub/a").write_text("x"); os.rename("sub/a", "b"); os.unlink("b")
+            pathlib.Path("sub").mkdir(); pathlib.Path("sub/a").write_text("x")
+            pathlib.Path("sub/a").write_text("anew"); os.rename("sub/a", "b"); os.unlink("b")
             answer = os.listdir()
         """
         assert inside(statements)[0] == ["sub"]
@@ -240,6 +244,25 @@ class TestProcesses:
     )
     def test_no_other_process_can_be_made_or_touched(self, refused, statement):
         assert refused(f"import ctypes, fcntl, os, resource, subprocess\n{statement}", NO_PROGRAMS) == "PermissionError"
+
+    @pytest.mark.parametrize(
+        "statement", ["os.execv('/bin/true', ['true'])", "os.execve(0, ['true'], {})", "os.fork()"]
+    )
+    def test_the_filter_alone_refuses_programs_where_the_kernel_has_no_landlock(self, tmp_path, statement):
+        code = f"""
+import os
+from efficiency360.engine.wall import namespaces, seccomp
+namespaces.no_new_privileges()
+assert seccomp.restrict(compilers=False)
+try:
+    {statement}
+except OSError as error:
+    print(error.errno)
+"""
+        if os.uname().machine not in ARCHITECTURES:
+            pytest.skip("the filter knows x86-64 and ARM64")
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)  # noqa: PLW1510
+        assert done.stdout == f"{errno.EPERM}\n", done.stderr
 
     def test_a_fork_bomb_does_not_start(self, inside):
         statements = """
