@@ -6,14 +6,17 @@ Every record refuses unknown keys, NaN and infinities, so a scorecard that loads
 from __future__ import annotations
 
 import math
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+
+from efficiency360.samples import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 FRAMEWORK_AXES = (
     "cost",
@@ -36,6 +39,7 @@ WHAT_IFS = frozenset({"resolution"})
 Better = Literal["higher", "lower"]
 Outcome = Literal["pass", "fail", "inconclusive"]
 Severity = Literal["block", "warn", "info"]
+Bound = Literal["at_least", "at_most", "no_worse_than_baseline"]
 Status = Literal["measured", "skipped", "failed"]
 Grade = Literal["A", "B", "C", "D", "E"]
 Param = bool | int | float | str
@@ -166,17 +170,22 @@ class Artifact(Record):
 
 
 class Findings(Record):
-    """What an axis's `measure` returns."""
+    """What an axis's `measure` returns; `samples` are what a comparison with another audit needs of its numbers."""
 
     measurements: tuple[Measurement, ...]
     series: tuple[Series, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+    samples: tuple[InstanceOf[Sample], ...] = ()
 
 
 class Environment(Record):
-    """Where and with what the numbers were made."""
+    """Where and with what the numbers were made.
+
+    `host` is this one machine; `host_class` all machines with such a processor and as much memory (empty: not known).
+    """
 
     host: Sha256
+    host_class: str = ""
     cpu: str
     device: str
     threads: int
@@ -229,7 +238,10 @@ class SubjectRecord(Record):
 
 
 class DatasetRecord(Record):
-    """The data it was audited on. `n` counts the images used, `available` those in the source."""
+    """The data it was audited on. `n` counts the images used, `available` those in the source.
+
+    `artifacts` name the file that says which image is which, and their labels.
+    """
 
     name: str
     kind: str
@@ -237,6 +249,7 @@ class DatasetRecord(Record):
     n: int = Field(ge=1)
     available: int = Field(ge=1)
     groups: tuple[str, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
 
@@ -264,8 +277,39 @@ class Overall(Record):
     grade: Grade
 
 
+class Comparison(Record):
+    """How a number compares with the baseline's. `worse_by` is positive where the subject is worse.
+
+    It is in the measurement's unit, or a share of the baseline where `relative`; `interval` covers it (None: neither
+    number was sampled), by the method it names.
+    """
+
+    baseline: Number
+    worse_by: Number
+    interval: Interval | None
+    relative: bool
+
+
+class Waiver(Record):
+    """Somebody's word that a rule need not hold for a while: until the end of the day `expires`."""
+
+    owner: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    expires: date
+
+
+class Waived(Waiver):
+    """A waiver on the day of the verdict: one that has expired holds no more."""
+
+    active: bool
+
+
 class RuleResult(Record):
-    """One rule applied to one measurement; `measured` is None where nothing matched."""
+    """One rule applied to one measurement; `measured` is None where nothing matched.
+
+    `limit` is the margin of a rule that compares with a baseline. `needed` is how many images in all would decide an
+    inconclusive rule with 80 % power, if the numbers stay what they are (None: not known).
+    """
 
     rule: str
     severity: Severity
@@ -275,10 +319,29 @@ class RuleResult(Record):
     measured: Number | None
     interval: Interval | None = None
     limit: Number
-    bound: Literal["at_least", "at_most"]
+    bound: Bound
     reason: str
     rationale: str
-    waiver: str | None = None
+    comparison: Comparison | None = None
+    needed: int | None = Field(default=None, ge=1)
+    waiver: Waived | None = None
+
+    @property
+    def stands_in_the_way(self) -> bool:
+        """Whether this alone keeps the subject from passing: a blocking rule that does not pass and is not waived."""
+        waived = self.waiver is not None and self.waiver.active
+        return self.severity == "block" and self.outcome != "pass" and not waived
+
+
+class BaselineRecord(Record):
+    """The scorecard that a verdict compared with, and who made it the baseline, when and why (empty: nobody did)."""
+
+    name: str
+    fingerprint: Sha256 | None
+    started_at: str
+    accepted_by: str = ""
+    accepted_at: str = ""
+    why: str = ""
 
 
 class Verdict(Record):
@@ -287,6 +350,7 @@ class Verdict(Record):
     outcome: Outcome
     reasons: tuple[str, ...]
     rules: tuple[RuleResult, ...]
+    baseline: BaselineRecord | None = None
 
 
 class Judgement(Record):
@@ -301,7 +365,7 @@ class Judgement(Record):
 class Scorecard(Record):
     """The whole audit."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     subject: SubjectRecord
     dataset: DatasetRecord | None
     environment: Environment

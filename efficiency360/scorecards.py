@@ -1,8 +1,9 @@
-"""Scorecards on disk."""
+"""Scorecards on disk, of this and of earlier schema versions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -10,27 +11,73 @@ from efficiency360.errors import InputError
 from efficiency360.records import SCHEMA_VERSION, Scorecard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+
+def scorecard_file(path: Path) -> Path:
+    """The scorecard that a user names by its file or by the folder that holds it."""
+    return path / "scorecard.json" if path.is_dir() else path
 
 
 def read_scorecard(path: Path) -> Scorecard:
     """Read a scorecard, by its file or by the folder that holds it.
 
     Raises:
-        InputError: missing, not JSON, of another schema version, or not a scorecard.
+        InputError: missing, truncated, not JSON, of a schema version that cannot be read, or not a scorecard.
     """
-    file = path / "scorecard.json" if path.is_dir() else path
+    file = scorecard_file(path)
     try:
-        return Scorecard.model_validate_json(file.read_bytes())
+        data = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}; give a scorecard.json or the folder of an audit") from error
+    return parse_scorecard(data, file)
+
+
+def parse_scorecard(data: bytes, file: Path) -> Scorecard:
+    """The scorecard in a file's bytes; `file` is named in errors.
+
+    Raises:
+        InputError: as `read_scorecard`.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file} is not a scorecard, or was cut off: {error}") from error
+    try:
+        return Scorecard.model_validate_json(json.dumps(_migrated(document, file)))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        if place == "schema_version":
-            raise InputError(
-                f"{file}: schema version {first['input']}; this e360 reads version {SCHEMA_VERSION}"
-            ) from error
         raise InputError(
             f"{file} is not a scorecard: {f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
         ) from error
+
+
+def _migrated(document: Any, file: Path) -> dict[str, Any]:
+    """A document in today's schema.
+
+    Raises:
+        InputError: it is none, or of a version from which there is no way.
+    """
+    if not isinstance(document, dict) or "schema_version" not in document:
+        raise InputError(f"{file} is not a scorecard: it has no schema_version")
+    version = document["schema_version"]
+    while version != SCHEMA_VERSION:
+        if type(version) is not int or version not in _FROM:
+            newer = type(version) is int and version > SCHEMA_VERSION
+            hint = "update e360" if newer else "audit the model again"
+            raise InputError(
+                f"{file}: schema version {version!r:.20}; this e360 reads 1 to {SCHEMA_VERSION}; {hint}"
+            )
+        document = _FROM[version](document)
+        version = document["schema_version"]
+    return document
+
+
+def _from_1(document: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added keys only: comparisons, waivers with owners, files of samples, the class of a host."""
+    return {**document, "schema_version": 2}
+
+
+_FROM: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}

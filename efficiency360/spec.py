@@ -5,22 +5,25 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_json
 from efficiency360.records import (
     AuditRecord,
     AxisId,
+    Bound,
     MeasurementName,
     Number,
     Param,
     Record,
     Settings,
     Severity,
+    Waiver,
     non_finite,
 )
 
@@ -60,42 +63,74 @@ class ScoreSpec(Record):
 
 
 class RuleSpec(Record):
-    """A limit on a measurement; without `params` it holds for every measurement of that name."""
+    """A limit on a measurement; without `params` it holds for every measurement of that name.
+
+    `no_worse_than_baseline` compares with another audit instead: the number may be worse by `margin` at most. For
+    proportions and scores the margin is in their own unit (0.01: one point of accuracy), for times, rates, bytes and
+    counts a share of the baseline (0.05: 5 %).
+    """
 
     id: str = Field(min_length=1)
     measurement: MeasurementName
     params: dict[str, Param] = Field(default_factory=dict)
     at_least: Number | None = None
     at_most: Number | None = None
+    no_worse_than_baseline: bool = False
+    margin: Number = Field(default=0.0, ge=0)
     severity: Severity = "block"
     rationale: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give either at_least or at_most")
+        if (self.at_least is not None) + (self.at_most is not None) + self.no_worse_than_baseline != 1:
+            raise ValueError("give one of at_least, at_most, or no_worse_than_baseline = true with a margin")
+        if "margin" in self.model_fields_set and not self.no_worse_than_baseline:
+            raise ValueError("a margin belongs to no_worse_than_baseline = true")
         return self
 
     @property
     def limit(self) -> float:
-        """The bound's value."""
-        return next(bound for bound in (self.at_least, self.at_most) if bound is not None)
+        """The bound's value; of a comparison with a baseline the margin."""
+        bounds = (self.at_least, self.at_most, self.margin)
+        return next(bound for bound in bounds if bound is not None)
 
     @property
-    def bound(self) -> Literal["at_least", "at_most"]:
+    def bound(self) -> Bound:
         """Which bound it is."""
+        if self.no_worse_than_baseline:
+            return "no_worse_than_baseline"
         return "at_most" if self.at_least is None else "at_least"
 
 
+class WaiverSpec(Waiver):
+    """A waiver of the rule with this id; `expires` is a date, the last day on which it holds."""
+
+    rule: str = Field(min_length=1)
+
+    @field_validator("expires", mode="before")
+    @classmethod
+    def _a_day(cls, value: object) -> object:
+        if isinstance(value, datetime) or not isinstance(value, date | str):
+            raise ValueError("must be a day such as 2027-03-31")  # noqa: TRY004 - pydantic takes ValueError
+        return value
+
+
 class AuditSpec(Record):
-    """A whole audit file. `inconclusive` says whether a blocking rule that cannot be decided stops the release."""
+    """A whole audit file. `inconclusive` says whether a blocking rule that cannot be decided stops the release.
+
+    `without_baseline` says the same of blocking rules that compare with a baseline where none was given. `baseline` is
+    the folder of the audit to compare with, seen from the audit file's own folder.
+    """
 
     title: str = Field(min_length=1)
     description: str = ""
     inconclusive: Literal["block", "pass"] = "block"
+    without_baseline: Literal["block", "pass"] = "block"
+    baseline: str | None = None
     axes: dict[AxisId, AxisSpec]
     scores: tuple[ScoreSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
+    waivers: tuple[WaiverSpec, ...] = ()
     file: str = ""
 
     @model_validator(mode="after")
@@ -105,12 +140,18 @@ class AuditSpec(Record):
         ids = [rule.id for rule in self.rules]
         if twice := {rule_id for rule_id in ids if ids.count(rule_id) > 1}:
             raise ValueError(f"rule id '{min(twice)}' is used twice")
+        for index, waiver in enumerate(self.waivers, start=1):
+            if waiver.rule not in ids:
+                raise ValueError(f"waivers.{index}.rule: there is no rule '{waiver.rule}'{suggest(waiver.rule, ids)}")
+        waived = [waiver.rule for waiver in self.waivers]
+        if twice := {rule_id for rule_id in waived if waived.count(rule_id) > 1}:
+            raise ValueError(f"rule '{min(twice)}' is waived twice; keep one waiver")
         return self
 
     @property
     def record(self) -> AuditRecord:
         """How the scorecard names this audit."""
-        content = self.model_dump(mode="json", exclude={"file"})
+        content = self.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
         return AuditRecord(title=self.title, file=self.file, fingerprint=sha256_json(content))
 
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> AuditSpec:
@@ -210,8 +251,9 @@ _KEYS: dict[type[Record], list[str]] = {
     AxisSpec: ["required"],
     ScoreSpec: list(ScoreSpec.model_fields),
     RuleSpec: list(RuleSpec.model_fields),
+    WaiverSpec: list(WaiverSpec.model_fields),
 }
-_TABLES: dict[str, type[Record]] = {"axes": AxisSpec, "scores": ScoreSpec, "rules": RuleSpec}
+_TABLES: dict[str, type[Record]] = {"axes": AxisSpec, "scores": ScoreSpec, "rules": RuleSpec, "waivers": WaiverSpec}
 _PLAINLY = {
     "missing": "this key is missing",
     "tuple_type": "must be a list of tables, each under its own heading in double brackets such as [[rules]]",

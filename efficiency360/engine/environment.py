@@ -35,10 +35,16 @@ def host_fingerprint() -> str:
     return sha256_json([platform.node(), cpu_name(), os.cpu_count(), memory_bytes()])
 
 
+def host_class() -> str:
+    """A hash over what decides a host's speed: processor, how many, memory to the GiB. Runners of one kind share it."""
+    return sha256_json([platform.machine(), cpu_name(), os.cpu_count(), round(memory_bytes() / (1 << 30))])
+
+
 def describe(*, device: str, threads: int, seed: int, isolation: tuple[str, ...]) -> Environment:
     """The environment record."""
     return Environment(
         host=host_fingerprint(),
+        host_class=host_class(),
         cpu=cpu_name(),
         device=device,
         threads=threads,
