@@ -26,10 +26,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def canonical_json(value: object) -> str:
+    """A JSON-serialisable value as text, the same for the same value; raises ValueError for NaN and infinities."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def sha256_json(value: object) -> str:
     """Hex sha256 of a JSON-serialisable value in canonical form; raises ValueError for NaN and infinities."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return sha256_bytes(text.encode())
+    return sha256_bytes(canonical_json(value).encode())
 
 
 def write_atomic(path: Path, data: bytes) -> None:

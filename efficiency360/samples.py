@@ -26,7 +26,8 @@ class Sample:
     """The values (M,) behind one measurement, and for each the image or the stretch (M,) that it belongs to.
 
     `of` counts the images of the data set as the audit went through them, or the stretches of timed runs. `groups` (M,)
-    are the groups of the two kinds that have some. Values that are True or False are 1 and 0.
+    are the groups of the two kinds that have some. Values that are True or False are 1 and 0. `drift` is the share by
+    which timings of one model may differ between two audits of one host, beyond what they vary within one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Sample:
     values: NDArray[np.float64]
     of: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
+    drift: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
@@ -46,14 +48,28 @@ class Sample:
         if ("group" in self.how) == (self.groups is None):
             raise ValueError(f"the samples of {self.name} lack their groups, or have some that mean nothing")
 
-    def is_of(self, name: str, params: Mapping[str, object]) -> bool:
-        """Whether these are the samples of the measurement with this name and these params."""
-        return self.name == name and dict(self.params) == dict(params)
+    def fits(self, params: Mapping[str, object]) -> bool:
+        """Whether these are the samples of the measurement with these params."""
+        return dict(self.params) == dict(params)
+
+    @property
+    def value(self) -> float:
+        """The number that these values make; a median as an order statistic."""
+        if self.how == "median of stretches":
+            return float(np.partition(self.values, (len(self.values) - 1) // 2)[(len(self.values) - 1) // 2])
+        if self.groups is None:
+            return float(self.values.mean())
+        _, number = np.unique(self.groups, return_inverse=True)
+        means = np.bincount(number, self.values) / np.bincount(number)
+        return float(means.mean() if self.how == "group mean" else np.ptp(means))
 
 
 def to_bytes(samples: Sequence[Sample]) -> bytes:
     """Samples as a compressed `.npz` of four arrays; the same samples give the same bytes."""
-    index = [{"name": one.name, "params": dict(one.params), "how": one.how, "n": len(one.values)} for one in samples]
+    index = [
+        {"name": one.name, "params": dict(one.params), "how": one.how, "n": len(one.values), "drift": one.drift}
+        for one in samples
+    ]
     none = np.empty(0, np.int64)
     groups = (np.full(len(one.values), -1) if one.groups is None else one.groups for one in samples)
     buffer = io.BytesIO()
@@ -90,7 +106,8 @@ def _samples(index: list[dict[str, Any]], arrays: Mapping[str, NDArray[np.generi
         if how not in get_args(How):
             raise ValueError(f"the samples of {name} are of an unknown kind")
         mine = slice(start, stop)
-        yield Sample(name, dict(entry["params"]), how, values[mine], of[mine], groups[mine] if "group" in how else None)
+        grouped = groups[mine] if "group" in how else None
+        yield Sample(name, dict(entry["params"]), how, values[mine], of[mine], grouped, float(entry["drift"]))
         start = stop
     if not len(values) == len(of) == len(groups) == start:
         raise ValueError("the samples are more or fewer than they are said to be")

@@ -62,7 +62,8 @@ def _migrated(document: Any, file: Path) -> dict[str, Any]:
     """
     if not isinstance(document, dict) or "schema_version" not in document:
         raise InputError(f"{file} is not a scorecard: it has no schema_version")
-    version = document["schema_version"]
+    found: dict[str, Any] = document
+    version = found["schema_version"]
     while version != SCHEMA_VERSION:
         if type(version) is not int or version not in _FROM:
             newer = type(version) is int and version > SCHEMA_VERSION
@@ -70,9 +71,9 @@ def _migrated(document: Any, file: Path) -> dict[str, Any]:
             raise InputError(
                 f"{file}: schema version {version!r:.20}; this e360 reads 1 to {SCHEMA_VERSION}; {hint}"
             )
-        document = _FROM[version](document)
-        version = document["schema_version"]
-    return document
+        found = _FROM[version](found)
+        version = found["schema_version"]
+    return found
 
 
 def _from_1(document: dict[str, Any]) -> dict[str, Any]:

@@ -149,6 +149,11 @@ class AuditSpec(Record):
         return self
 
     @property
+    def baseline_path(self) -> Path | None:
+        """Where the baseline is that the file names; None where it names none."""
+        return Path(self.file).parent / self.baseline if self.baseline else None
+
+    @property
     def record(self) -> AuditRecord:
         """How the scorecard names this audit."""
         content = self.model_dump(mode="json", exclude={"file"}, exclude_defaults=True)
@@ -211,6 +216,11 @@ def audit_names() -> list[str]:
     return sorted(path.stem for path in bundled_audits().glob("*.toml"))
 
 
+def audit_file(name_or_path: str) -> Path:
+    """Where an audit file lies that is named as `--audit` takes it."""
+    return bundled_audits() / f"{name_or_path}.toml" if name_or_path in audit_names() else Path(name_or_path)
+
+
 def load_audit(name_or_path: str) -> AuditSpec:
     """Read an audit file by the name of a shipped one or by path.
 
@@ -218,8 +228,8 @@ def load_audit(name_or_path: str) -> AuditSpec:
         InputError: no such audit, or a mistake in the file, with the place and the next step.
     """
     if name_or_path in audit_names():
-        return parse_audit(read_toml(bundled_audits() / f"{name_or_path}.toml"), name_or_path)
-    path = Path(name_or_path)
+        return parse_audit(read_toml(audit_file(name_or_path)), name_or_path)
+    path = audit_file(name_or_path)
     if not path.exists():
         raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, audit_names())} (or give a path)")
     return parse_audit(read_toml(path), str(path))

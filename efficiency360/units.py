@@ -60,3 +60,30 @@ def spread(interval: Interval | None, unit: str) -> str:
         return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
     low, _ = _in_seconds(interval.low, unit)
     return f"{_three_digits(low)} to {quantity(interval.high, unit)}"
+
+
+def worsening(amount: float, unit: str, *, relative: bool) -> str:
+    """By how much something is worse, better if negative: `2.8 points worse`, `5.3 % better`, `0.012 worse`."""
+    if amount == 0:
+        return "no different"
+    return f"{margin(abs(amount), unit, relative=relative)} {'worse' if amount > 0 else 'better'}"
+
+
+def worsening_spread(interval: Interval, unit: str, *, relative: bool) -> str:
+    """An interval of a worsening: `1.1 to 4.5 points worse`, `0.3 points better to 1.2 points worse`."""
+    low, high = interval.low, interval.high
+    if low * high > 0:
+        near, far = sorted((abs(low), abs(high)))
+        first = margin(near, unit, relative=relative).partition(" ")[0]
+        return f"{first} to {margin(far, unit, relative=relative)} {'worse' if low > 0 else 'better'}"
+    return f"{worsening(low, unit, relative=relative)} to {worsening(high, unit, relative=relative)}"
+
+
+def margin(amount: float, unit: str, *, relative: bool) -> str:
+    """What a number may be worse by: `1 point` of a proportion, `5 %` where relative, else in its own unit."""
+    if relative:
+        return f"{_three_digits(100 * amount)} %"
+    if unit == "proportion":
+        points = _three_digits(100 * amount)
+        return f"{points} point{'' if points == '1' else 's'}"
+    return f"{_three_digits(amount)} {unit}".strip()

@@ -155,7 +155,7 @@ def test_an_unknown_key_is_refused_at_every_level(place: str) -> None:
 
 def test_another_schema_version_is_refused() -> None:
     with pytest.raises(ValidationError, match="schema_version"):
-        Scorecard.model_validate_json(replaced("schema_version", 2))
+        Scorecard.model_validate_json(replaced("schema_version", 3))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
+from efficiency360.samples import Sample
 from efficiency360.statistics.calibration import are_probabilities, softmax
 from efficiency360.statistics.intervals import mean_recall, wilson
 
@@ -88,6 +89,7 @@ class Accuracy(Axis):
             measurements=(*_overall(rank, classes, logits.shape[1]), *_per_class(rank == 0, classes, labels)),
             series=(_confident_errors(logits, classes, rows, labels),),
             caveats=tuple(caveats),
+            samples=tuple(_samples(rank, classes, rows, labels, logits.shape[1])),
         )
 
 
@@ -137,6 +139,20 @@ def _per_class(right: NDArray[np.bool_], classes: NDArray[np.int64], labels: Lab
     for index in np.unique(classes):
         mine = right[classes == index]
         yield _proportion("accuracy.per_class", int(mine.sum()), len(mine), {"class": labels.name(int(index))})
+
+
+def _samples(
+    rank: NDArray[np.int64], classes: NDArray[np.int64], rows: NDArray[np.int64], labels: Labels, k: int
+) -> Iterator[Sample]:
+    """Of each number the images, and whether the model is right."""
+    right = (rank == 0).astype(np.float64)
+    yield Sample("accuracy.top1", {}, "mean", right, rows)
+    if k > _TOP:
+        yield Sample("accuracy.top5", {}, "mean", (rank < _TOP).astype(np.float64), rows)
+    yield Sample("accuracy.balanced", {}, "group mean", right, rows, classes)
+    for index in np.unique(classes):
+        mine = classes == index
+        yield Sample("accuracy.per_class", {"class": labels.name(int(index))}, "mean", right[mine], rows[mine])
 
 
 def _confident_errors(

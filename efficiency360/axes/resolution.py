@@ -10,14 +10,17 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.stretches import Stretches, interference
+from efficiency360.axes.stretches import DRIFT, Stretches, interference
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Cell, Findings, Measurement, Series
+from efficiency360.samples import Sample
 from efficiency360.statistics import timing
 from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from efficiency360.axes.base import Evidence, Labels, Run
     from efficiency360.dataset.stream import ImageStream
@@ -99,10 +102,12 @@ class Resolution(Axis):
         stretches = Stretches.read({**evidence, "stretch_batch": evidence["stretch_size"]})
         sizes = np.unique(evidence["stretch_size"]).tolist()
         found = {size: tuple(_numbers(size, stretches, labels)) for size in sizes}
+        samples = (sample for row in found.values() for number in row for sample in _samples(number, stretches, labels))
         return Findings(
             measurements=tuple(measurement for row in found.values() for measurement in row),
             series=(_curve(found),),
             caveats=(*_caveats(evidence, rejected), *interference(stretches, self.id)),
+            samples=tuple(samples),
         )
 
 
@@ -135,14 +140,30 @@ def _numbers(size: int, stretches: Stretches, labels: Labels | None) -> Iterator
     yield from _accuracy(size, evidence, labels)
 
 
+def _samples(number: Measurement, stretches: Stretches, labels: Labels | None) -> Iterator[Sample]:
+    """What a number was made of, where that is images or runs."""
+    size = int(number.params["size"])
+    if number.name == "resolution.latency_ms":
+        ms, of = stretches.chosen(stretches.evidence["stretch_size"] == size)
+        yield Sample(number.name, number.params, "median of stretches", ms, of, drift=DRIFT)
+    if number.name == "resolution.top1" and labels is not None:
+        right, rows = _right(size, stretches.evidence, labels)
+        yield Sample(number.name, number.params, "mean", right.astype(np.float64), rows)
+
+
+def _right(size: int, evidence: Evidence, labels: Labels) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Of the images that could be read: whether the model is right, and which images these are."""
+    mine = evidence["seen_size"] == size
+    logits, rows = evidence["seen"][mine], np.flatnonzero(evidence["readable"][mine].astype(bool))
+    if not np.isfinite(logits[rows]).all():
+        raise AxisError(f"the model returned NaN or infinity at size {size}")
+    return logits[rows].argmax(axis=1) == labels.classes[rows], rows
+
+
 def _accuracy(size: int, evidence: Evidence, labels: Labels | None) -> Iterator[Measurement]:
     if labels is None or "seen" not in evidence:
         return
-    mine = evidence["seen_size"] == size
-    logits, readable = evidence["seen"][mine], evidence["readable"][mine].astype(bool)
-    right = logits[readable].argmax(axis=1) == labels.classes[: len(logits)][readable]
-    if not np.isfinite(logits[readable]).all():
-        raise AxisError(f"the model returned NaN or infinity at size {size}")
+    right, _ = _right(size, evidence, labels)
     if len(right):
         yield Measurement(
             name="resolution.top1",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from efficiency360.axes.base import Evidence
 
+DRIFT = 0.05
+"""The share by which the median of one model was seen to change between audits of one shared machine, and more."""
 _PRECISION = 0.01
 _SLACK_S = 0.01
 _ACCOUNTED = {"cpu": 0.75}  # the rest of a stretch is the loop around the runs; elsewhere synchronisation is in it too

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement
+from efficiency360.samples import Sample
 from efficiency360.statistics import calibration, confidence
 from efficiency360.statistics.intervals import wilson
 
@@ -120,7 +121,7 @@ class Uncertainty(Axis):
         for kind, answers in foreign.items():
             _check(answers, kind, logits.shape[1:])
         caveats += [*confidence.output_doubts(logits), *self._few(len(classes))]
-        return self._findings(logits, classes, foreign, caveats)
+        return self._findings(logits, classes, foreign, caveats, np.flatnonzero(readable))
 
     @property
     def _called(self) -> str:
@@ -140,6 +141,7 @@ class Uncertainty(Axis):
         classes: NDArray[np.int64],
         foreign: dict[str, NDArray[Any]],
         caveats: list[Caveat],
+        rows: NDArray[np.int64],
     ) -> Findings:
         if calibration.are_probabilities(logits):
             logits = confidence.logarithms(logits)
@@ -162,6 +164,10 @@ class Uncertainty(Axis):
                 *confidence.temperature_scaling(logits, classes, self.bins),
             ),
             caveats=tuple(caveats),
+            samples=(
+                Sample("uncertainty.brier", {}, "mean", images.brier, rows),
+                Sample("uncertainty.nll", {}, "mean", images.loss, rows),
+            ),
         )
 
     def _calibration(self, images: Judged, rng: np.random.Generator) -> Iterator[Measurement]:

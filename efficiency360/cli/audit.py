@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +37,10 @@ def command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="AXIS.KEY=VALUE", help="Override a setting. Repeatable.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="Audit to compare with, for rules that do; 'none' for a first release."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder [default: e360-out/SUBJECT].")] = None,
     arch: Annotated[
         str | None,
@@ -64,18 +70,26 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
     ] = False,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", help="Also write junit, sarif, markdown, csv, or speak to github. Repeat or use commas."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, in about how many minutes and how much memory.")
     ] = False,
 ) -> int:
     """Measure a model, judge it, and write scorecard.json and report.html."""
-    from efficiency360.cli.options import parse_budget, parse_settings  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.cli.options import parse_budget, parse_formats, parse_settings  # noqa: PLC0415 - keeps --help fast
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
-    return (_foretell if dry_run else run)(
+    formats = parse_formats(format_ or ())
+    return (_foretell if dry_run else partial(run, formats=formats))(
         subject,
         out or Path("e360-out") / _slug(subject),
         data=data,
+        baseline=baseline,
         audit=audit,
         axes=[axis.strip() for axis in axes.split(",") if axis.strip()] if axes is not None else None,
         settings=parse_settings(set_ or ()),
@@ -96,7 +110,7 @@ def command(
     )
 
 
-def run(subject: str, out: Path, **options: Any) -> ExitCode:
+def run(subject: str, out: Path, *, formats: Sequence[str] = (), **options: Any) -> ExitCode:
     """Audit with progress on standard error and the scorecard on standard output; returns the exit code."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
@@ -116,6 +130,11 @@ def run(subject: str, out: Path, **options: Any) -> ExitCode:
     console = Screen()
     show(card, console)
     console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
+    if formats:
+        from efficiency360.cli.outputs import write_outputs  # noqa: PLC0415
+        from efficiency360.spec import load_audit  # noqa: PLC0415
+
+        write_outputs(card, load_audit(options["audit"]), formats, out)
     return EXIT_CODES[card.verdict.outcome]
 
 

@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-EXAMPLES = "Examples:\n\ne360 gate result/scorecard.json\n\ne360 gate result/ --audit audits/release.toml"
+EXAMPLES = (
+    "Examples:\n\n"
+    "e360 gate result/scorecard.json\n\n"
+    "e360 gate result/ --audit audits/release.toml --baseline reports/baseline\n\n"
+    "Why: e360 gate result/ --audit audits/release.toml --explain accuracy-floor\n\n"
+    "In a pipeline: e360 gate result/ --recompute --format junit,sarif,github"
+)
 
 
 def command(
@@ -17,21 +23,47 @@ def command(
     audit: Annotated[
         str | None, typer.Option(help="Judge by this audit file instead of the one that the scorecard names.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Scorecard or folder to compare with; 'none' for a first release [default: as the audit says]."
+        ),
+    ] = None,
+    recompute: Annotated[
+        bool | None,
+        typer.Option(
+            "--recompute/--no-recompute",
+            help="Measure again from the evidence [default: where it is there]; with --recompute it must all be there.",
+        ),
+    ] = None,
+    explain: Annotated[str | None, typer.Option(metavar="RULE", help="Tell how this rule came out, in words.")] = None,
+    format_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", help="Also write junit, sarif, markdown, ..., or speak to github. Repeat or use commas."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for what --format writes [default: the scorecard's].")
+    ] = None,
 ) -> int:
     """Judge a scorecard again, without the model: 0 pass, 1 fail, 2 bad input, 3 could not judge."""
     from efficiency360.cli.console import Screen  # noqa: PLC0415 - keeps --help fast
-    from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
-    from efficiency360.judge import judge  # noqa: PLC0415
+    from efficiency360.cli.options import EXIT_CODES, parse_formats  # noqa: PLC0415
+    from efficiency360.cli.outputs import write_outputs  # noqa: PLC0415
+    from efficiency360.engine.gate import gate  # noqa: PLC0415
     from efficiency360.render.terminal import show_verdict  # noqa: PLC0415
-    from efficiency360.scorecards import read_scorecard  # noqa: PLC0415
-    from efficiency360.spec import load_audit  # noqa: PLC0415
+    from efficiency360.render.text import plain  # noqa: PLC0415
 
-    card = read_scorecard(scorecard)
-    spec = load_audit(audit or card.audit.file)
-    if audit is None and spec.record.fingerprint != card.audit.fingerprint:
-        typer.echo(
-            f"note: the audit '{spec.file}' is not what the scorecard was made with (edited, or --set)", err=True
-        )
-    judgement = judge(spec, card.axes)
-    show_verdict(judgement.verdict, Screen())
-    return EXIT_CODES[judgement.verdict.outcome]
+    formats = parse_formats(format_ or ())
+    gated = gate(scorecard, audit=audit, baseline=baseline, again=recompute)
+    for note in gated.notes:
+        typer.echo(plain(f"note: {note}"), err=True)
+    if explain is not None:
+        from efficiency360.render.explain import explain as told  # noqa: PLC0415
+
+        typer.echo(told(gated.card, gated.spec, explain))
+    else:
+        show_verdict(gated.card.verdict, Screen())
+    write_outputs(gated.card, gated.spec, formats, out or (scorecard if scorecard.is_dir() else scorecard.parent))
+    return EXIT_CODES[gated.card.verdict.outcome]

@@ -7,6 +7,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import ExitCode, InputError
+from efficiency360.spec import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +44,24 @@ def _toml_value(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return content["value"] if len(content) == 1 else text
+
+
+def parse_formats(given: Iterable[str]) -> list[str]:
+    """`["junit,sarif", "html"]` as the names of formats, each once.
+
+    Raises:
+        InputError: there is no such format.
+    """
+    names = [name.strip() for one in given for name in one.split(",") if name.strip()]
+    if not names:
+        return []
+    from efficiency360.cli.outputs import GITHUB  # noqa: PLC0415 - most runs ask for none
+    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
+
+    for name in names:
+        if name not in (*FORMATS, GITHUB):
+            raise InputError(f"--format {name}: there is no such format{suggest(name, [*FORMATS, GITHUB])}")
+    return list(dict.fromkeys(names))
 
 
 def parse_budget(text: str) -> float:

@@ -13,6 +13,7 @@ from efficiency360.engine.audit import run_audit, select_axes
 from efficiency360.engine.elsewhere import Elsewhere
 from efficiency360.engine.environment import default_threads
 from efficiency360.engine.forecast import Forecast, foretell
+from efficiency360.engine.gate import find_baseline
 from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
@@ -40,6 +41,7 @@ def audit(
     audit: str | Path | AuditSpec = "quick",
     axes: Sequence[str] | str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    baseline: str | Path | None = None,
     arch: str | None = None,
     remap: str | None = None,
     key: str | None = None,
@@ -66,6 +68,8 @@ def audit(
         audit: the name of a shipped audit file, a path, or an `AuditSpec`.
         axes: which axes to run (default: those of the audit file); the others count as not measured.
         settings: overrides for axes, as `{"accuracy": {"batch_size": 8}}`.
+        baseline: scorecard or folder of the audit to compare with, for rules that do; `none` for a first release
+            (default: the one that the audit file names).
         arch: architecture of a weights file: `timm:NAME`, `torchvision:NAME`, `zoo:NAME`, `path/to/file.py:factory`.
         remap: `order` maps weights by position where names differ but shapes agree.
         key: which of several networks in a checkpoint.
@@ -117,6 +121,7 @@ def _job(
     audit: str | Path | AuditSpec,
     axes: Sequence[str] | str | None,
     settings: Mapping[str, Mapping[str, Any]] | None,
+    baseline: str | Path | None,
     arch: str | None,
     remap: str | None,
     key: str | None,
@@ -165,12 +170,15 @@ def _job(
         "limit": limit,
         "device": device,
         "threads": threads,
+        "baseline": baseline,
         "with": evidence,
         "trust-code": trust_code or None,
         "strict": strict or None,
     }
     if evidence and out and Path(evidence).resolve() == Path(out).resolve():
         raise InputError("--with and --out are the same folder; give another --out, so that nothing is lost")
+    if baseline and out and Path(baseline).resolve() in {Path(out).resolve(), Path(out).resolve() / "scorecard.json"}:
+        raise InputError("--baseline and --out are the same folder; give another --out, so that nothing is lost")
     job = AuditJob(
         request=request.model_copy(update=common),
         data=sampled,
@@ -182,7 +190,8 @@ def _job(
         module=module,
         resume=resume,
         strict=strict,
-        hidden=_hidden(spec, data, out),
+        hidden=_hidden(spec, data, out, baseline or spec.baseline_path),
+        baseline=find_baseline(spec, baseline),
         budget_s=_DEFAULT_BUDGET_S if budget is None else budget,
         reporter=reporter or Quiet(),
     )
@@ -205,9 +214,9 @@ def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str
     return opened
 
 
-def _hidden(spec: AuditSpec, data: str | Path | Dataset | None, out: str | Path | None) -> tuple[str, ...]:
+def _hidden(spec: AuditSpec, *given: str | Path | Dataset | None) -> tuple[str, ...]:
     """What the model's process must not see: data with its labels, and what this and earlier audits found."""
-    named = [data, out, *(path for axis_id, axis in spec.axes.items() for path in _paths_of(axis_id, axis.settings))]
+    named = [*given, *(path for axis_id, axis in spec.axes.items() for path in _paths_of(axis_id, axis.settings))]
     paths = (Path(one) for one in named if isinstance(one, str | Path))
     return tuple(dict.fromkeys(str(path.resolve()) for path in paths if path.exists()))
 

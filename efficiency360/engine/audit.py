@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
+from efficiency360.audited import Audited
 from efficiency360.axes import Need, axis_ids, axis_type, make_axis
-from efficiency360.dataset import resolve_labels
+from efficiency360.dataset import kept, resolve_labels
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
+from efficiency360.engine.gate import today
 from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed, signs_of_foreign_code
 from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore
@@ -125,13 +128,17 @@ def _prepare(job: AuditJob, executor: Executor) -> Context:
     began = time.monotonic()
     info = executor.load(job.request)
     load_s = time.monotonic() - began
-    labels = dataset = None
+    labels = dataset = images = None
+    store = EvidenceStore(job.out / "evidence")
     if job.data is not None:
         names = info.class_names
         labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
         job.reporter.stage(f"Hashing {len(job.data)} images")
-        dataset = job.data.record(job.data.image_hashes())
-    context = Context(job, executor, info, labels, dataset, EvidenceStore(job.out / "evidence"), load_s)
+        hashes = job.data.image_hashes()
+        artifact = store.keep_images(kept.to_bytes(hashes, labels))
+        dataset = job.data.record(hashes).model_copy(update={"artifacts": (artifact,)})
+        images = np.array(hashes, np.bytes_)
+    context = Context(job, executor, info, labels, dataset, store, load_s, images=images)
     context = replace(context, info=_with_behaviour(context))
     if job.elsewhere is not None:
         job.elsewhere.check_same_model(info.record)
@@ -219,6 +226,8 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         return ended("failed", str(error))
     except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
         return ended("failed", f"the evidence does not make sense ({told(error)})")
+    samples = (context.store.keep_samples(axis.id, findings.samples),) if findings.samples else ()
+    context.samples[axis.id] = findings.samples
     return AxisRecord(
         id=axis.id,
         version=axis.version,
@@ -227,7 +236,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         settings=settings,
         measurements=findings.measurements,
         series=findings.series,
-        artifacts=(stored.artifact, *(other.artifact for other in used.values())),
+        artifacts=(stored.artifact, *(other.artifact for other in used.values()), *samples),
         caveats=(
             *findings.caveats,
             *_label_caveat(context, axis),
@@ -259,16 +268,18 @@ def _label_caveat(context: Context, axis: Axis) -> tuple[Caveat, ...]:
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:
     job = context.job
-    judgement = judge(job.spec, records)
+    environment = describe(
+        device=context.info.device,
+        threads=job.request.threads,
+        seed=job.request.seed,
+        isolation=context.executor.isolation,
+    )
+    here = Audited(context.info.record, context.dataset, environment, records, context.samples, context.images)
+    judgement = judge(job.spec, records, against=job.baseline.against(here), today=today())
     return Scorecard(
         subject=context.info.record,
         dataset=context.dataset,
-        environment=describe(
-            device=context.info.device,
-            threads=job.request.threads,
-            seed=job.request.seed,
-            isolation=context.executor.isolation,
-        ),
+        environment=environment,
         audit=job.spec.record,
         command=job.command,
         axes=records,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.arrays import load_arrays
-from efficiency360.engine.store import KEY
+from efficiency360.engine.store import ABOUT, KEY
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_bytes
 from efficiency360.records import AxisRecord, Caveat, Scorecard
@@ -114,7 +114,8 @@ class Elsewhere:
             arrays = load_arrays(io.BytesIO(data))
         except ValueError as error:
             raise InputError(f"--with {self.folder}: the evidence of {axis.id} cannot be read ({error})") from error
-        arrays.pop(KEY, None)
+        for beside in (KEY, ABOUT):
+            arrays.pop(beside, None)
         return Found(data, arrays, record.seconds)
 
     def _bytes(self, record: AxisRecord) -> bytes:

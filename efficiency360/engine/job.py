@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from efficiency360.engine.gate import Baseline
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -65,7 +67,8 @@ class AuditJob:
     """All that an audit needs. `data` is sampled and in its final order; `budget_s` bounds the whole run.
 
     `more_data` holds the further data sets that axes ask for, by axis and name; `elsewhere` is an audit whose evidence
-    is taken instead of observing anew. `hidden` are paths that the model's process must not see.
+    is taken instead of observing anew. `hidden` are paths that the model's process must not see. `baseline` is what the
+    verdict compares with.
     """
 
     request: SubjectRequest
@@ -80,4 +83,5 @@ class AuditJob:
     strict: bool = False
     hidden: tuple[str, ...] = ()
     budget_s: float | None = None
+    baseline: Baseline = field(default_factory=Baseline)
     reporter: Reporter = field(default_factory=Quiet)

@@ -14,7 +14,6 @@ from efficiency360.engine.environment import host_fingerprint, versions
 from efficiency360.engine.guard import REPLACED, is_own
 from efficiency360.engine.job import Observation
 from efficiency360.errors import AxisError
-from efficiency360.files import sha256_json
 from efficiency360.records import Caveat
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from efficiency360.engine.job import AuditJob
     from efficiency360.engine.store import EvidenceStore, Stored
     from efficiency360.records import DatasetRecord
+    from efficiency360.samples import Sample
     from efficiency360.subject.info import SubjectInfo
 
 _TOLD = 3
@@ -42,7 +42,7 @@ _SELF_REPORTED = Caveat(
 class Context:
     """What every axis of one audit shares; `seen` remembers each axis's evidence, or why there is none.
 
-    `load_s` is how long the subject took to load.
+    `load_s` is how long the subject took to load; `samples` are by axis, `images` the hashes in the audit's order.
     """
 
     job: AuditJob
@@ -53,6 +53,8 @@ class Context:
     store: EvidenceStore
     load_s: float
     seen: dict[str, Stored | AxisError] = field(default_factory=dict)
+    samples: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
+    images: NDArray[np.bytes_] | None = None
 
 
 def observe_used(context: Context, axis_id: str) -> Stored:
@@ -94,8 +96,8 @@ def observe_once(context: Context, axis: Axis, settings: dict[str, Any]) -> Stor
 
 
 def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
-    key = _evidence_key(context, axis, settings)
-    if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, key)):
+    depends_on = _depends_on(context, axis, settings)
+    if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, depends_on)):
         return found
     started = time.monotonic()
     starts = _start_anew(context, axis)
@@ -103,7 +105,7 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
     evidence = {**context.executor.observe(asked), **starts}
     if own := [name for name in _replaced(evidence) if is_own(name)]:
         raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:_TOLD])})")
-    return context.store.save(axis.id, key, evidence, time.monotonic() - started)
+    return context.store.save(axis.id, depends_on, evidence, time.monotonic() - started)
 
 
 def _replaced(evidence: Evidence) -> list[str]:
@@ -148,20 +150,18 @@ def _repeatable(context: Context) -> bool:
     return context.job.module is None and (request.file is not None or request.factory_fingerprint is None)
 
 
-def _evidence_key(context: Context, axis: Axis, settings: Mapping[str, Any]) -> str:
+def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that this evidence depends on."""
     request, info = context.job.request, context.info
     more = context.job.more_data.get(axis.id, {})
-    return sha256_json(
-        {
-            "axis": [axis.id, axis.version, dict(settings)],
-            "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
-            "loading": [request.remap, request.key, request.seed, info.record.preprocess],
-            "output": request.manifest.model.output,
-            "data": context.dataset.fingerprint if context.dataset else None,
-            "more_data": {name: data.record(data.image_hashes()).fingerprint for name, data in more.items()},
-            "device": [info.device, request.threads],
-            "host": host_fingerprint() if axis.timed else None,
-            "versions": versions(),
-        }
-    )
+    return {
+        "axis": [axis.id, axis.version, dict(settings)],
+        "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
+        "loading": [request.remap, request.key, request.seed, info.record.preprocess],
+        "output": request.manifest.model.output,
+        "data": context.dataset.fingerprint if context.dataset else None,
+        "more_data": {name: data.record(data.image_hashes()).fingerprint for name, data in more.items()},
+        "device": [info.device, request.threads],
+        "host": host_fingerprint() if axis.timed else None,
+        "versions": versions(),
+    }

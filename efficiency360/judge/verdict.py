@@ -2,119 +2,88 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
-from efficiency360.judge.matching import matching
-from efficiency360.records import AxisRecord, Measurement, Outcome, RuleResult, Verdict
-from efficiency360.units import quantity, spread
+from efficiency360.judge.relative import apply_relative
+from efficiency360.judge.rules import apply_rule, doubt
+from efficiency360.records import AxisRecord, Outcome, RuleResult, Verdict, Waived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from efficiency360.spec import AuditSpec, RuleSpec
-
+    from efficiency360.judge.relative import Against
+    from efficiency360.spec import AuditSpec
 
 _WAS = {"skipped": "was skipped", "failed": "failed"}
 
 
-def decide(spec: AuditSpec, axes: Sequence[AxisRecord]) -> Verdict:
+def decide(
+    spec: AuditSpec, axes: Sequence[AxisRecord], *, against: Against | None = None, today: date = date.max
+) -> Verdict:
     """The verdict on `axes` under the rules of `spec`.
 
     A proven failure of a blocking rule decides even where other rules are open. A blocking rule that matched nothing,
     or a number with a critical caveat, stays inconclusive whatever the audit file allows: `inconclusive = "pass"`
-    forgives wide intervals, not absence or doubt.
+    forgives wide intervals, not absence or doubt. A waiver forgives a rule until its day is over; what is waived is
+    said, and still shown as what it is.
     """
-    results = tuple(result for rule in spec.rules for result in apply_rule(rule, axes))
+    results = tuple(_with_waiver(result, spec, today) for result in _results(spec, axes, against))
     blocking = [result for result in results if result.severity == "block"]
-    failed = [_sentence(result) for result in blocking if result.outcome == "fail"]
+    in_the_way = [result for result in blocking if result.stands_in_the_way]
+    failed = [_sentence(result) for result in in_the_way if result.outcome == "fail"]
     undecided = [
         _sentence(result)
-        for result in blocking
-        if result.outcome == "inconclusive" and (spec.inconclusive == "block" or not _only_wide(result, axes))
+        for result in in_the_way
+        if result.outcome == "inconclusive" and not _forgiven(result, spec, axes, against)
     ]
     undecided += _missing_axes(spec, axes)
     if not blocking:
         undecided.append(f"the audit '{spec.title}' has no blocking rule, so there is nothing to pass")
+    waived = [_waiver_sentence(result) for result in results if result.waiver and result.outcome != "pass"]
     outcome: Outcome = "fail" if failed else "inconclusive" if undecided else "pass"
-    return Verdict(outcome=outcome, reasons=tuple(failed + undecided) or (_all_clear(blocking),), rules=results)
+    reasons = tuple(failed + undecided) or (_all_clear(blocking),)
+    baseline = against.baseline.record if against and against.baseline else None
+    return Verdict(outcome=outcome, reasons=(*reasons, *waived), rules=results, baseline=baseline)
+
+
+def _results(spec: AuditSpec, axes: Sequence[AxisRecord], against: Against | None) -> list[RuleResult]:
+    """All results in the order of the rules; those that compare with a baseline are corrected together."""
+    relative = [rule for rule in spec.rules if rule.no_worse_than_baseline]
+    compared = apply_relative(relative, against)
+    results = []
+    for rule in spec.rules:
+        mine = [result for result in compared if result.rule == rule.id] if rule in relative else apply_rule(rule, axes)
+        results += mine
+    return results
+
+
+def _with_waiver(result: RuleResult, spec: AuditSpec, today: date) -> RuleResult:
+    waiver = next((one for one in spec.waivers if one.rule == result.rule), None)
+    if waiver is None:
+        return result
+    fields = waiver.model_dump(exclude={"rule"})
+    return result.model_copy(update={"waiver": Waived(**fields, active=today <= waiver.expires)})
+
+
+def _forgiven(result: RuleResult, spec: AuditSpec, axes: Iterable[AxisRecord], against: Against | None) -> bool:
+    """Whether the audit file, or a first release, lets this undecided rule pass."""
+    if result.bound == "no_worse_than_baseline" and (against is None or against.baseline is None):
+        return spec.without_baseline == "pass" or (against is not None and against.first)
+    return spec.inconclusive == "pass" and _only_wide(result, axes)
 
 
 def _only_wide(result: RuleResult, axes: Iterable[AxisRecord]) -> bool:
     """Whether nothing but the width of its interval leaves a rule undecided."""
-    return result.measured is not None and _doubt(result.measurement, axes) is None
-
-
-def _doubt(measurement: str, axes: Iterable[AxisRecord]) -> str | None:
-    """What the critical caveat of a measurement's axis says: such a number does not mean what its name says."""
-    said = (caveat for axis in axes if axis.id == measurement.split(".", maxsplit=1)[0] for caveat in axis.caveats)
-    return next((caveat.text for caveat in said if caveat.severity == "critical"), None)
+    incomparable = result.bound == "no_worse_than_baseline" and result.comparison is None
+    return result.measured is not None and not incomparable and doubt(result.measurement, axes) is None
 
 
 def _all_clear(blocking: Sequence[RuleResult]) -> str:
     passed = sum(result.outcome == "pass" for result in blocking)
-    open_ones = len(blocking) - passed
+    open_ones = sum(result.outcome != "pass" and not (result.waiver and result.waiver.active) for result in blocking)
     more = f"; {open_ones} undecided, which this audit file lets pass" if open_ones else ""
     return f"{passed} of {len(blocking)} blocking checks passed{more}"
-
-
-def apply_rule(rule: RuleSpec, axes: Iterable[AxisRecord]) -> list[RuleResult]:
-    """One result for every measurement that the rule speaks of; one inconclusive result where there is none."""
-    axes = list(axes)
-    found = matching(axes, rule.measurement, rule.params)
-    if found:
-        return [_compare(rule, measurement, _doubt(rule.measurement, axes)) for measurement in found]
-    return [_result(rule, None, "inconclusive", _why_nothing(rule, axes))]
-
-
-def _compare(rule: RuleSpec, measurement: Measurement, doubt: str | None) -> RuleResult:
-    interval = measurement.interval
-    low, high = (interval.low, interval.high) if interval else (measurement.value, measurement.value)
-    if rule.bound == "at_least":
-        outcome: Outcome = "pass" if low >= rule.limit else "fail" if high < rule.limit else "inconclusive"
-    else:
-        outcome = "pass" if high <= rule.limit else "fail" if low > rule.limit else "inconclusive"
-    reason = _comparison(rule, measurement, outcome)
-    if outcome == "pass" and doubt is not None:
-        outcome, reason = "inconclusive", f"{reason}, but is in doubt: {doubt}"
-    return _result(rule, measurement, outcome, reason)
-
-
-def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:
-    unit, interval = measurement.unit, measurement.interval
-    around = f" ({100 * interval.level:.4g} % interval {spread(interval, unit)})" if interval else ""
-    words = {
-        "pass": "keeps the limit",
-        "fail": "breaks the limit",
-        "inconclusive": "is too uncertain to tell: the interval reaches across the limit",
-    }[outcome]
-    limit = f"{rule.bound.replace('_', ' ')} {quantity(rule.limit, unit)}"
-    return f"{measurement.label} is {quantity(measurement.value, unit)}{around} and {words}, {limit}"
-
-
-def _why_nothing(rule: RuleSpec, axes: Iterable[AxisRecord]) -> str:
-    axis_id = rule.measurement.split(".")[0]
-    record = next((axis for axis in axes if axis.id == axis_id), None)
-    if record is None:
-        return f"{rule.measurement} was not measured: the axis {axis_id} is not part of this audit"
-    if record.status != "measured":
-        return f"{rule.measurement} was not measured: {record.reason}"
-    return f"the axis {axis_id} holds no measurement {rule.measurement}{rule.params or ''}"
-
-
-def _result(rule: RuleSpec, measurement: Measurement | None, outcome: Outcome, reason: str) -> RuleResult:
-    return RuleResult(
-        rule=rule.id,
-        severity=rule.severity,
-        outcome=outcome,
-        measurement=rule.measurement,
-        params=measurement.params if measurement else rule.params,
-        measured=measurement.value if measurement else None,
-        interval=measurement.interval if measurement else None,
-        limit=rule.limit,
-        bound=rule.bound,
-        reason=reason,
-        rationale=rule.rationale,
-    )
 
 
 def _missing_axes(spec: AuditSpec, axes: Iterable[AxisRecord]) -> list[str]:
@@ -131,3 +100,12 @@ def _missing_axes(spec: AuditSpec, axes: Iterable[AxisRecord]) -> list[str]:
 
 def _sentence(result: RuleResult) -> str:
     return f"rule {result.rule}: {result.reason}"
+
+
+def _waiver_sentence(result: RuleResult) -> str:
+    waiver = result.waiver
+    assert waiver is not None  # noqa: S101 - the caller looked
+    if waiver.active:
+        state = "would fail" if result.outcome == "fail" else "is undecided"
+        return f"waived: rule {result.rule} {state}, until {waiver.expires} by {waiver.owner}: {waiver.reason}"
+    return f"the waiver of rule {result.rule} by {waiver.owner} expired on {waiver.expires}"

@@ -309,6 +309,7 @@ def test_the_predictions_of_accuracy_are_used_and_not_made_again(tmp_path):
     assert [artifact.path for artifact in card.axis("uncertainty").artifacts] == [
         "evidence/uncertainty.npz",
         "evidence/accuracy.npz",
+        "evidence/uncertainty.samples.npz",
     ]
     batches = [line for line in (tmp_path / "out/run.log").read_text().splitlines() if line.startswith("forward")]
     loaded, asked_again, labelled = ["forward 2"], ["forward 2"] * 3 + ["forward 1"], ["forward 32", "forward 8"]

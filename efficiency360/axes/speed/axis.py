@@ -12,7 +12,7 @@ from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.axes.speed import numbers, tables
 from efficiency360.axes.speed.doubts import doubts
 from efficiency360.axes.speed.timed import Timed
-from efficiency360.axes.stretches import Stretches, interference, unsteadiness
+from efficiency360.axes.stretches import DRIFT, Stretches, interference, unsteadiness
 from efficiency360.records import Findings
 from efficiency360.statistics import timing
 
@@ -68,7 +68,7 @@ class Speed(Axis):
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     variants: tuple[Variant, ...] = ()
-    allowance: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    allowance: Annotated[float, Field(ge=0, lt=1)] = DRIFT
     cold_starts: Annotated[int, Field(ge=0, le=100), AfterValidator(_enough_starts)] = _STARTS
 
     @property
@@ -141,4 +141,5 @@ class Speed(Axis):
                 *interference(timed.stretches, self.id),
                 *unsteadiness(ms, of, self.id),
             ),
+            samples=tuple(numbers.samples(timed)),
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Interval, Measurement
+from efficiency360.samples import Sample
 from efficiency360.statistics import timing
 from efficiency360.statistics.intervals import wilson
 
@@ -34,6 +35,13 @@ def measurements(timed: Timed) -> Iterator[Measurement]:
     yield from _roofline(timed)
     for variant in timed.variants:
         yield from _variant(timed, variant)
+
+
+def samples(timed: Timed) -> Iterator[Sample]:
+    """The runs behind the median latency; the other numbers compare by their intervals."""
+    for median in filter(None, [_latency(timed, "p50")]):
+        ms, of = timed.runs(1)
+        yield Sample(median.name, median.params, "median of stretches", ms, of, drift=timed.allowance)
 
 
 def _bounds(ms: NDArray[np.float64], of: NDArray[np.int64], stat: str) -> Interval | None:

@@ -1,0 +1,65 @@
+"""Writing a judged scorecard in the formats that `--format` asks for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from efficiency360.files import write_atomic
+from efficiency360.render.text import plain
+from efficiency360.spec import audit_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from efficiency360.records import Scorecard
+    from efficiency360.spec import AuditSpec
+
+GITHUB = "github"
+"""Not a file: annotations on standard output, and a summary where the runner collects it."""
+
+
+def write_outputs(card: Scorecard, spec: AuditSpec, formats: Sequence[str], folder: Path) -> None:
+    """Write each format into the folder and say where.
+
+    Raises:
+        InputError: the folder, or the runner's summary, cannot be written.
+    """
+    if not formats:
+        return
+    from efficiency360.render.formats import FORMATS  # noqa: PLC0415 - most runs ask for none
+
+    lines = _lines(spec)
+    for name in formats:
+        if name == GITHUB:
+            _speak_to_github(card, lines)
+            continue
+        target = folder / FORMATS[name].file
+        write_atomic(target, FORMATS[name].render(card, lines).encode())
+        typer.echo(plain(f"{name}: {target}"), err=True)
+
+
+def _lines(spec: AuditSpec) -> Mapping[str, int]:
+    """The line of each rule in the audit file; none where it cannot be read any more."""
+    from efficiency360.render.sarif import rule_lines  # noqa: PLC0415 - keeps other formats fast
+
+    try:
+        return rule_lines(audit_file(spec.file).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def _speak_to_github(card: Scorecard, lines: Mapping[str, int]) -> None:
+    from efficiency360.errors import InputError  # noqa: PLC0415
+    from efficiency360.render import github, markdown  # noqa: PLC0415 - keeps other formats fast
+
+    typer.echo(github.annotations(card, lines), nl=False)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(markdown.render(card))
+        except OSError as error:
+            raise InputError(f"GITHUB_STEP_SUMMARY {summary}: {error.strerror}") from error

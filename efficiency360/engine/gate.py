@@ -1,0 +1,118 @@
+"""Judging an audit that lies on disk, against limits and against a baseline, without the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from efficiency360.audited import Audited, read_audited
+from efficiency360.engine.recompute import recompute
+from efficiency360.errors import InputError
+from efficiency360.judge import NOT_GIVEN, Against, judge
+from efficiency360.scorecards import scorecard_file
+from efficiency360.spec import load_audit
+
+if TYPE_CHECKING:
+    from efficiency360.records import Scorecard
+    from efficiency360.spec import AuditSpec
+
+NONE = "none"
+"""What `--baseline` says where there cannot be a baseline yet."""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A scorecard under a new judgement, the audit file that it was judged by, and what a reader must be told."""
+
+    card: Scorecard
+    spec: AuditSpec
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The audit to compare with, or none and `why`; `first` where the user says that there cannot be one."""
+
+    audited: Audited | None = None
+    first: bool = False
+    why: str = NOT_GIVEN
+
+    def against(self, here: Audited) -> Against:
+        """What a verdict on `here` compares."""
+        return Against(here, self.audited, self.first, self.why)
+
+
+def today() -> date:
+    """The day of the verdict, by universal time, so that a waiver ends on one day everywhere."""
+    return datetime.now(UTC).date()
+
+
+def gate(
+    scorecard: str | Path,
+    *,
+    audit: str | None = None,
+    baseline: str | Path | None = None,
+    again: bool | None = None,
+    day: date | None = None,
+) -> Gated:
+    """Judge a scorecard.
+
+    Args:
+        scorecard: its file, or the folder that holds it.
+        audit: the audit file to judge by (default: the one that the scorecard names).
+        baseline: the scorecard to compare with, `none` for a first release (default: the one that the audit names).
+        again: measure from the evidence beside the scorecard. None: as far as it is there; True: refuse where any is
+            missing; False: take the numbers as they stand.
+        day: the day on which waivers have to hold (default: today).
+
+    Raises:
+        InputError: bad input, or the scorecard and its evidence contradict each other.
+    """
+    path = Path(scorecard)
+    card, found = read_audited(path)
+    spec = load_audit(audit or card.audit.file)
+    notes = []
+    if audit is None and spec.record.fingerprint != card.audit.fingerprint:
+        notes.append(f"the audit '{spec.file}' is not what the scorecard was made with (edited, or --set)")
+    if again is not False:
+        found, more = _measured_again(card, path, required=again is True)
+        notes += more
+    against = find_baseline(spec, baseline, again=again)
+    judgement = judge(spec, found.axes, against=against.against(found), today=day or today())
+    card = card.model_copy(update={"axes": found.axes}).judged(judgement, spec.record)
+    return Gated(card, spec, tuple(notes))
+
+
+def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | None = None) -> Baseline:
+    """The baseline that was given, or the one that the audit file names.
+
+    Raises:
+        InputError: the one that was given is not there, or was edited.
+    """
+    if given is not None and str(given) == NONE:
+        return Baseline(first=True, why="this is a first release (--baseline none)")
+    path = Path(given) if given is not None else spec.baseline_path
+    if path is None:
+        return Baseline()
+    if given is None and not scorecard_file(path).exists():
+        return Baseline(why=f"there is none yet at {path}, where the audit file looks for it (e360 baseline accept)")
+    try:
+        card, found = read_audited(path)
+        if again is not False:
+            measured, _ = _measured_again(card, path, required=False)
+            found = replace(measured, accepted=found.accepted)
+    except InputError as error:
+        raise InputError(f"baseline: {error}") from error
+    return Baseline(found)
+
+
+def _measured_again(card: Scorecard, path: Path, *, required: bool) -> tuple[Audited, list[str]]:
+    done = recompute(card, scorecard_file(path).parent)
+    if not done.unchecked:
+        return done.audited, []
+    told = "; ".join(f"{axis_id}: {why}" for axis_id, why in done.unchecked.items())
+    if required:
+        raise InputError(f"{path}: not all can be measured again ({told}); bring the whole folder of the audit")
+    return done.audited, [f"taken as the scorecard has it, not measured again: {told}"]
