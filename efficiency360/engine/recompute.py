@@ -90,9 +90,17 @@ class _Again:
         }
 
     def why_not(self) -> str:
-        """Why it cannot be; empty where it can."""
-        own = f"evidence/{self._record.id}.npz"
-        if own not in self._bytes or None in self._bytes.values():
+        """Why it cannot be; empty where it can.
+
+        Raises:
+            InputError: it was measured, but from no evidence.
+        """
+        if f"evidence/{self._record.id}.npz" not in self._bytes:
+            raise InputError(
+                f"{self._folder}: the scorecard names no evidence for {self._record.id}, as every measured axis does;"
+                " it was edited: audit the model again"
+            )
+        if None in self._bytes.values():
             return "its evidence is not beside the scorecard"
         if self._axis().needs & {Need.LABELS, Need.GROUPS} and self._labels is None:
             return "the labels are not beside the scorecard"
