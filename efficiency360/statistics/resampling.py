@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BINS = 1024
+_CELLS = 32
 
 
 def means_of_resamples(parts: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> NDArray[np.float64]:
@@ -35,9 +36,11 @@ def means_of_resamples(parts: NDArray[np.float64], rng: np.random.Generator, res
 def pairs_of_means(
     pairs: NDArray[np.float64], size: int, rng: np.random.Generator, resamples: int
 ) -> NDArray[np.float64]:
-    """Both means (2, R) of resamples of `size` pairs out of `pairs` (2, n); normal for over 1024 distinct pairs."""
+    """Both means (2, R) of resamples of `size` pairs out of `pairs` (2, n); normal for more than 32 distinct pairs."""
     cells, counts = np.unique(pairs, axis=1, return_counts=True)
-    if len(counts) > _BINS:
-        return rng.multivariate_normal(pairs.mean(axis=1), np.cov(pairs, bias=True) / size, size=resamples).T
+    if len(counts) > _CELLS:
+        covariance = np.cov(pairs, bias=True) / size
+        normal: NDArray[np.float64] = rng.multivariate_normal(pairs.mean(axis=1), covariance, size=resamples).T
+        return normal
     means: NDArray[np.float64] = cells @ rng.multinomial(size, counts / counts.sum(), size=resamples).T / size
     return means
