@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from efficiency360.dataset import Dataset
     from efficiency360.engine.api import audit
+    from efficiency360.engine.gate import gate
     from efficiency360.records import Scorecard
 
-__all__ = ["Dataset", "Scorecard", "audit"]
+__all__ = ["Dataset", "Scorecard", "audit", "gate"]
 
 _HOMES = {
     "audit": "efficiency360.engine.api",
+    "gate": "efficiency360.engine.gate",
     "Dataset": "efficiency360.dataset",
     "Scorecard": "efficiency360.records",
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from efficiency360.cli import audit, demo, doctor, gallery, gate, inspect, listing, report
+from efficiency360.cli import audit, baseline, compare, demo, doctor, gallery, gate, init, inspect, listing, report
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
 
@@ -33,11 +33,14 @@ app = typer.Typer(
 app.command("audit", epilog=audit.EXAMPLES)(audit.command)
 app.command("demo", epilog=demo.EXAMPLES)(demo.command)
 app.command("gate", epilog=gate.EXAMPLES)(gate.command)
+app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("inspect", epilog=inspect.EXAMPLES)(inspect.command)
 app.command("report", epilog=report.EXAMPLES)(report.command)
 app.command("gallery", epilog=gallery.EXAMPLES)(gallery.command)
 app.command("list", epilog=listing.EXAMPLES)(listing.command)
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.command)
+app.command("init", epilog=init.EXAMPLES)(init.command)
+app.add_typer(baseline.app, name="baseline")
 
 
 def main() -> None:

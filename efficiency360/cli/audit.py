@@ -116,25 +116,24 @@ def run(subject: str, out: Path, *, formats: Sequence[str] = (), **options: Any)
 
     from efficiency360.cli.console import Screen  # noqa: PLC0415
     from efficiency360.cli.options import EXIT_CODES  # noqa: PLC0415
+    from efficiency360.cli.outputs import unheard, write_outputs  # noqa: PLC0415
     from efficiency360.cli.progress import Live  # noqa: PLC0415
     from efficiency360.engine.api import audit  # noqa: PLC0415
     from efficiency360.errors import UndecidedError  # noqa: PLC0415
     from efficiency360.render.terminal import show  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
+    from efficiency360.spec import load_audit  # noqa: PLC0415
 
-    try:
-        with Live(Console(stderr=True)) as reporter:
-            card = audit(subject, out=out, reporter=reporter, **options)
-    except KeyboardInterrupt:
-        raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
-    console = Screen()
-    show(card, console)
-    console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
-    if formats:
-        from efficiency360.cli.outputs import write_outputs  # noqa: PLC0415
-        from efficiency360.spec import load_audit  # noqa: PLC0415
-
-        write_outputs(card, load_audit(options["audit"]), formats, out)
+    with unheard(formats):
+        try:
+            with Live(Console(stderr=True)) as reporter:
+                card = audit(subject, out=out, reporter=reporter, **options)
+        except KeyboardInterrupt:
+            raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
+        console = Screen()
+        show(card, console)
+        console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
+    write_outputs(card, load_audit(options["audit"]), formats, out)
     return EXIT_CODES[card.verdict.outcome]
 
 

@@ -50,20 +50,20 @@ def command(
     """Judge a scorecard again, without the model: 0 pass, 1 fail, 2 bad input, 3 could not judge."""
     from efficiency360.cli.console import Screen  # noqa: PLC0415 - keeps --help fast
     from efficiency360.cli.options import EXIT_CODES, parse_formats  # noqa: PLC0415
-    from efficiency360.cli.outputs import write_outputs  # noqa: PLC0415
+    from efficiency360.cli.outputs import unheard, write_outputs  # noqa: PLC0415
     from efficiency360.engine.gate import gate  # noqa: PLC0415
+    from efficiency360.render.explain import explain as tell  # noqa: PLC0415
     from efficiency360.render.terminal import show_verdict  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
 
     formats = parse_formats(format_ or ())
     gated = gate(scorecard, audit=audit, baseline=baseline, again=recompute)
-    for note in gated.notes:
-        typer.echo(plain(f"note: {note}"), err=True)
-    if explain is not None:
-        from efficiency360.render.explain import explain as told  # noqa: PLC0415
-
-        typer.echo(told(gated.card, gated.spec, explain))
-    else:
-        show_verdict(gated.card.verdict, Screen())
+    with unheard(formats):
+        for note in gated.notes:
+            typer.echo(plain(f"note: {note}"), err=True)
+        if explain is None:
+            show_verdict(gated.card.verdict, Screen())
+        else:
+            typer.echo(tell(gated.card, gated.spec, explain))
     write_outputs(gated.card, gated.spec, formats, out or (scorecard if scorecard.is_dir() else scorecard.parent))
     return EXIT_CODES[gated.card.verdict.outcome]

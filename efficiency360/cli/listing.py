@@ -17,11 +17,10 @@ _MODELS = {
     "pickled model": "with --trust-code",
     "architecture": "timm:NAME, torchvision:NAME, path/to/file.py:factory, or one of e360's own:",
 }
-_FORMATS = {
-    "terminal": "the scorecard on standard output",
-    "scorecard.json": "for pipelines, with a published JSON Schema",
-    "report.html": "for people: one file, opens offline",
-    "measurements.csv": "for spreadsheets: one row a measurement (e360 report --format csv)",
+_PAGES = {
+    "github": "annotations on standard output, and the summary of a job",
+    "terminal": "standard output of e360 audit, gate and compare",
+    "comparison.html": "models side by side (e360 compare)",
     "index.html": "one page over many reports (e360 gallery)",
 }
 
@@ -33,6 +32,7 @@ def command() -> int:
 
     from efficiency360 import zoo  # noqa: PLC0415
     from efficiency360.axes import axis_ids, axis_type  # noqa: PLC0415
+    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
     from efficiency360.spec import audit_names, load_audit  # noqa: PLC0415
 
     typer.echo("axes (--axes; settings with their defaults, --set AXIS.KEY=VALUE)")
@@ -49,8 +49,10 @@ def command() -> int:
         _entry(name, what)
     for name in zoo.names():
         _entry("", f"zoo:{name}")
-    typer.echo("formats")
-    for name, what in _FORMATS.items():
+    typer.echo("formats (--format NAME of e360 audit, gate and report)")
+    for name, kind in FORMATS.items():
+        _entry(name, f"{kind.file}: {kind.description}")
+    for name, what in _PAGES.items():
         _entry(name, what)
     return 0
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
+from efficiency360.render.lines import rule_lines
 from efficiency360.render.text import plain
 from efficiency360.spec import audit_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from efficiency360.records import Scorecard
     from efficiency360.spec import AuditSpec
@@ -30,7 +35,8 @@ def write_outputs(card: Scorecard, spec: AuditSpec, formats: Sequence[str], fold
     """
     if not formats:
         return
-    from efficiency360.render.formats import FORMATS  # noqa: PLC0415 - most runs ask for none
+    from efficiency360.render import sarif  # noqa: PLC0415 - most runs ask for none
+    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
 
     lines = _lines(spec)
     for name in formats:
@@ -38,14 +44,32 @@ def write_outputs(card: Scorecard, spec: AuditSpec, formats: Sequence[str], fold
             _speak_to_github(card, lines)
             continue
         target = folder / FORMATS[name].file
-        write_atomic(target, FORMATS[name].render(card, lines).encode())
+        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card)
+        write_atomic(target, page.encode())
         typer.echo(plain(f"{name}: {target}"), err=True)
+
+
+@contextlib.contextmanager
+def unheard(formats: Sequence[str]) -> Iterator[None]:
+    """Let nothing that is printed meanwhile be taken for a command, where the runner of GitHub listens.
+
+    Names out of a model or its data stand in what people are to read, and the runner obeys any line that looks like a
+    command.
+    """
+    if GITHUB not in formats:
+        yield
+        return
+    token = secrets.token_hex(16)
+    typer.echo(f"::stop-commands::{token}")
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        typer.echo(f"::{token}::")
 
 
 def _lines(spec: AuditSpec) -> Mapping[str, int]:
     """The line of each rule in the audit file; none where it cannot be read any more."""
-    from efficiency360.render.sarif import rule_lines  # noqa: PLC0415 - keeps other formats fast
-
     try:
         return rule_lines(audit_file(spec.file).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):
@@ -53,10 +77,9 @@ def _lines(spec: AuditSpec) -> Mapping[str, int]:
 
 
 def _speak_to_github(card: Scorecard, lines: Mapping[str, int]) -> None:
-    from efficiency360.errors import InputError  # noqa: PLC0415
-    from efficiency360.render import github, markdown  # noqa: PLC0415 - keeps other formats fast
+    from efficiency360.render import github, markdown  # noqa: PLC0415 - most runs ask for none
 
-    typer.echo(github.annotations(card, lines), nl=False)
+    typer.echo(github.render(card, lines), nl=False)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(summary).open("a", encoding="utf-8") as file:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,38 +14,32 @@ EXAMPLES = (
 )
 
 
-class Format(StrEnum):
-    """What a scorecard is rendered as."""
-
-    HTML = "html"
-    CSV = "csv"
-
-
-_DEFAULT_NAMES = {Format.HTML: "report.html", Format.CSV: "measurements.csv"}
-
-
 def command(
     scorecard: Annotated[
         Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
     ],
     format_: Annotated[
-        Format,
-        typer.Option("--format", help="html: a page for people; csv: one row a measurement, for spreadsheets."),
-    ] = Format.HTML,
+        str,
+        typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),
+    ] = "html",
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write [default: report.html or measurements.csv beside the scorecard]."),
+        typer.Option(help="File to write [default: beside the scorecard, such as report.html or junit.xml]."),
     ] = None,
 ) -> int:
-    """Render a scorecard as a self-contained page, or its measurements as a table; again and byte-identical."""
-    from efficiency360.files import write_atomic  # noqa: PLC0415 - keeps --help fast
-    from efficiency360.render import csv, html  # noqa: PLC0415
+    """Render a scorecard in a format, as a self-contained page for example; again and byte-identical."""
+    from efficiency360.errors import InputError  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.files import write_atomic  # noqa: PLC0415
+    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
     from efficiency360.scorecards import read_scorecard  # noqa: PLC0415
+    from efficiency360.spec import suggest  # noqa: PLC0415
 
+    if format_ not in FORMATS:
+        raise InputError(f"--format {format_}: there is no such format{suggest(format_, FORMATS)}")
     card = read_scorecard(scorecard)
-    target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / _DEFAULT_NAMES[format_]
-    page = csv.render(card) if format_ is Format.CSV else html.render(card)
-    write_atomic(target, page.encode())
-    typer.echo(plain(f"{'report' if format_ is Format.HTML else 'measurements'}: {target}"))
+    kind = FORMATS[format_]
+    target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
+    write_atomic(target, kind.render(card).encode())
+    typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -81,8 +81,10 @@ def _only_wide(result: RuleResult, axes: Iterable[AxisRecord]) -> bool:
 
 def _all_clear(blocking: Sequence[RuleResult]) -> str:
     passed = sum(result.outcome == "pass" for result in blocking)
-    open_ones = sum(result.outcome != "pass" and not (result.waiver and result.waiver.active) for result in blocking)
-    more = f"; {open_ones} undecided, which this audit file lets pass" if open_ones else ""
+    waived = sum(result.outcome != "pass" and not result.stands_in_the_way for result in blocking)
+    open_ones = len(blocking) - passed - waived
+    more = f"; {waived} waived" if waived else ""
+    more += f"; {open_ones} undecided, which this audit file lets pass" if open_ones else ""
     return f"{passed} of {len(blocking)} blocking checks passed{more}"
 
 

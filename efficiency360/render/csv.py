@@ -12,13 +12,18 @@ import re
 from typing import TYPE_CHECKING
 
 from efficiency360.render import text
+from efficiency360.render.tables import by_measurement, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from efficiency360.records import AxisRecord, Caveat, Measurement, Scorecard
+    from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard
+    from efficiency360.render.tables import Key
 
-COLUMNS = ("axis", "name", "params", "value", "unit", "n", "low", "high", "level", "better", "caveats")
+COLUMNS = (
+    *("axis", "name", "params", "value", "unit", "n", "low", "high", "level", "better", "caveats"),
+    *("baseline", "worse_by", "worse_low", "worse_high", "worse_relative", "rules"),
+)
 _NUMBER = r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?"
 _FORMULA = re.compile(
     rf"""(?P<start>^|[;,|])(?P<blank>[\s"]*+)(?!{_NUMBER}\s*(?:$|[;,|]))(?=[=+@-]|[\uff1d\uff0b\uff20\uff0d])"""
@@ -32,20 +37,27 @@ def render(card: Scorecard) -> str:
     """The measurements of a scorecard as CSV; the same scorecard gives the same bytes.
 
     Numbers are in full and without thousands separators; a cell is empty where there is nothing to say. `caveats` holds
-    the ids of what a reader must know: of the axis, then of the model, then of the data.
+    the ids of what a reader must know: of the axis, then of the model, then of the data. `worse_by` and its ends are
+    positive where the number is worse than the baseline's, in its unit or, where `worse_relative`, as a share of it;
+    `rules` says what came of the rules on the number, with their waivers.
     """
     about = card.subject.caveats + (card.dataset.caveats if card.dataset else ())
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows(row for axis in card.axes for row in _rows(axis, about))
+    rules = by_measurement(card.verdict.rules)
+    writer.writerows(row for axis in card.axes for row in _rows(axis, about, rules))
     return page.getvalue()
 
 
-def _rows(axis: AxisRecord, about: tuple[Caveat, ...]) -> Iterator[list[str]]:
+def _rows(
+    axis: AxisRecord, about: tuple[Caveat, ...], rules: Mapping[Key, Sequence[RuleResult]]
+) -> Iterator[list[str]]:
     caveats = " ".join(dict.fromkeys(caveat.id for caveat in axis.caveats + about))
     for measurement in axis.measurements:
-        yield [axis.id, *map(harmless, _cells(measurement)), harmless(caveats)]
+        judged = rules.get(key_of(measurement), ())
+        cells = (*_cells(measurement), caveats, *_against(judged), "; ".join(map(_said, judged)))
+        yield [axis.id, *map(harmless, cells)]
 
 
 def _cells(measurement: Measurement) -> Iterator[str]:
@@ -55,6 +67,22 @@ def _cells(measurement: Measurement) -> Iterator[str]:
     yield "" if measurement.n is None else str(measurement.n)
     yield from (str(interval.low), str(interval.high), str(interval.level)) if interval else ("", "", "")
     yield measurement.better or ""
+
+
+def _against(rules: Sequence[RuleResult]) -> Iterator[str]:
+    """How a number compares with the baseline; all rules on it that compare say the same."""
+    found = next((rule.comparison for rule in rules if rule.comparison), None)
+    if found is None:
+        yield from [""] * 5
+        return
+    yield from (str(found.baseline), str(found.worse_by))
+    yield from (str(found.interval.low), str(found.interval.high)) if found.interval else ("", "")
+    yield str(found.relative).lower()
+
+
+def _said(rule: RuleResult) -> str:
+    waiver = f" ({text.waiver(rule.waiver)})" if rule.waiver else ""
+    return f"{rule.rule}: {text.outcome(rule)}{waiver}"
 
 
 def harmless(cell: str) -> str:

@@ -13,17 +13,18 @@ from urllib.parse import quote
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import html
+from efficiency360.render.caveats import shared, standing_open, warnings
 from efficiency360.render.scatter import Scatter, Spot, scatter
-from efficiency360.render.view import sort_caveats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from efficiency360.records import Better, Caveat, DatasetRecord, Measurement, Param, Scorecard
+    from efficiency360.render.caveats import Shared
 
-_CAVEATS_SHOWN = 3
 _FEWEST = 2
-_LETTERS = 28
+LETTERS = 28
+"""How much of a name fits into a figure."""
 _SLOWEST_MS = 1e9
 
 
@@ -106,10 +107,7 @@ class Row:
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """What a reader must know before trusting the row; mere remarks are left to the report."""
-        card = self.card
-        records = (card.subject, *((card.dataset,) if card.dataset else ()), *card.axes)
-        found = (caveat for record in records for caveat in record.caveats if caveat.severity != "info")
-        return tuple(dict.fromkeys(found))
+        return warnings(self.card)
 
     @property
     def critical(self) -> int:
@@ -152,18 +150,14 @@ class Gallery:
         return tuple(note for note, differs in differing.items() if differs)
 
     @property
-    def caveats(self) -> tuple[tuple[Caveat, tuple[Row, ...]], ...]:
-        """Every caveat once, the critical first, with the rows that it is about."""
-        about: dict[Caveat, list[Row]] = {}
-        for row in self.rows:
-            for caveat in row.caveats:
-                about.setdefault(caveat, []).append(row)
-        return tuple((caveat, tuple(about[caveat])) for caveat in sort_caveats(about))
+    def caveats(self) -> Shared:
+        """Every caveat once, the critical first, with the names of the models that it is about."""
+        return shared((row.card.subject.name, row.caveats) for row in self.rows)
 
     @property
     def shown(self) -> int:
-        """How many caveats stand open: all that are critical, or a few."""
-        return max(_CAVEATS_SHOWN, sum(caveat.severity == "critical" for caveat, _ in self.caveats))
+        """How many caveats stand open."""
+        return standing_open(self.caveats)
 
 
 def render(cards: Mapping[str, Scorecard]) -> str:
@@ -175,7 +169,7 @@ def render(cards: Mapping[str, Scorecard]) -> str:
     rows = tuple(_row(folder, cards[folder]) for folder in sorted(cards))
     hosts = tuple(dict.fromkeys(row.machine.host for row in rows))
     page = Gallery(rows, hosts, tuple(_groups(rows)))
-    return html.fill("gallery.html.j2", page=page, axes=_AXES, universe=len(FRAMEWORK_AXES), letters=_LETTERS)
+    return html.fill("gallery.html.j2", page=page, axes=_AXES, universe=len(FRAMEWORK_AXES), letters=LETTERS)
 
 
 def _row(folder: str, card: Scorecard) -> Row:
@@ -225,7 +219,7 @@ def _spot(row: Row, lines: int) -> Spot | None:
     slowest = latency.interval.high if latency.interval else latency.value
     if latency.value < 0 or max(latency.value, slowest) > _SLOWEST_MS:
         return None
-    return Spot(latency, top1, min(_LETTERS, len(row.card.subject.name)), lines)
+    return Spot(latency, top1, min(LETTERS, len(row.card.subject.name)), lines)
 
 
 def _run_differently(rows: Iterable[Row]) -> bool:

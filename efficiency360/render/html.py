@@ -67,6 +67,8 @@ def _environment() -> Environment:
         "spread": text.spread,
         "title": text.title,
         "params": text.params,
+        "allowed": text.allowed,
+        "compared": text.compared,
         "columns": _columns,
         "height": _height,
         "exact": _exact,

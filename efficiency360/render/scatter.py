@@ -1,4 +1,4 @@
-"""Accuracy against latency: measurements -> places in a figure. Geometry only; looks are the template's part."""
+"""What models are good for against what they cost: measurements -> places in a figure; geometry only."""
 
 from __future__ import annotations
 
@@ -42,8 +42,12 @@ class Box:
 
 
 PLOT = Box(LEFT, TOP, RIGHT, BOTTOM)
-_CORNER = Box(LEFT, TOP, LEFT + 150, TOP + 20)
-"""Where the template says which way is better."""
+Corner = Literal["top", "bottom"]
+_CORNERS: dict[Corner, Box] = {
+    "top": Box(LEFT, TOP, LEFT + 150, TOP + 20),
+    "bottom": Box(LEFT, BOTTOM - 20, LEFT + 150, BOTTOM),
+}
+"""The best corner, where the template says which way is better."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Spot:
-    """A model to draw: latency in ms, top-1 accuracy as a proportion; the length of its name, and lines of text."""
+    """A model to draw: what it costs, from 0 up; what it is good for, as a proportion; its name's length, and lines."""
 
-    latency: Measurement
-    top1: Measurement
+    cost: Measurement
+    quality: Measurement
     letters: int
     lines: int = 1
 
@@ -94,24 +98,31 @@ class Point:
 
 @dataclass(frozen=True)
 class Scatter:
-    """The figure: both axes and a point a spot, in the order given. x is in ms, y in percent."""
+    """The figure: both axes and a point a spot, in the order given. x is in units of the cost, y in percent."""
 
     x: Scale
     y: Scale
     points: tuple[Point, ...]
+    corner: Corner
     plot: Box = PLOT
     width: float = WIDTH
     height: float = HEIGHT
 
 
-def scatter(spots: Sequence[Spot]) -> Scatter:
-    """Lay out the figure of at least one spot, none with a negative latency. Labels spare the upper left corner."""
-    x = _scale(0.0, max(_ends(spot.latency)[1] for spot in spots), LEFT, RIGHT)
-    shares = [100 * end for spot in spots for end in _ends(spot.top1)]
+def scatter(spots: Sequence[Spot], unit: float = 1.0, corner: Corner = "top") -> Scatter:
+    """Lay out the figure of at least one spot, none with a negative cost.
+
+    Args:
+        spots: what to draw.
+        unit: how much of the cost is 1 on the axis, such as a million.
+        corner: the left corner that is best, which labels spare.
+    """
+    x = _scale(0.0, max(_ends(spot.cost)[1] for spot in spots) / unit, LEFT, RIGHT)
+    shares = [100 * end for spot in spots for end in _ends(spot.quality)]
     y = _scale(min(shares), max(shares), BOTTOM, TOP, most=100.0)
-    marks = [_mark(spot, x, y) for spot in spots]
-    labels = _labels(spots, marks)
-    return Scatter(x, y, tuple(Point(*mark, label) for mark, label in zip(marks, labels, strict=True)))
+    marks = [_mark(spot, x, y, unit) for spot in spots]
+    labels = _labels(spots, marks, corner)
+    return Scatter(x, y, tuple(Point(*mark, label) for mark, label in zip(marks, labels, strict=True)), corner)
 
 
 def _ends(measurement: Measurement) -> tuple[float, float]:
@@ -141,19 +152,19 @@ def _step(least: float) -> float:
 Mark = tuple[float, float, tuple[float, float] | None, tuple[float, float] | None]
 
 
-def _mark(spot: Spot, x: Scale, y: Scale) -> Mark:
-    (left, right), (low, high) = _ends(spot.latency), _ends(spot.top1)
+def _mark(spot: Spot, x: Scale, y: Scale, unit: float) -> Mark:
+    (left, right), (low, high) = _ends(spot.cost), _ends(spot.quality)
     return (
-        x.at(spot.latency.value),
-        y.at(100 * spot.top1.value),
-        (x.at(left), x.at(right)) if spot.latency.interval else None,
-        (y.at(100 * high), y.at(100 * low)) if spot.top1.interval else None,
+        x.at(spot.cost.value / unit),
+        y.at(100 * spot.quality.value),
+        (x.at(left / unit), x.at(right / unit)) if spot.cost.interval else None,
+        (y.at(100 * high), y.at(100 * low)) if spot.quality.interval else None,
     )
 
 
-def _labels(spots: Sequence[Spot], marks: Sequence[Mark]) -> Iterator[Label]:
+def _labels(spots: Sequence[Spot], marks: Sequence[Mark], corner: Corner) -> Iterator[Label]:
     """For each spot the first of its possible places that covers least."""
-    obstacles = [(_CORNER, _COVERED), *(obstacle for mark in marks for obstacle in _obstacles(mark))]
+    obstacles = [(_CORNERS[corner], _COVERED), *(obstacle for mark in marks for obstacle in _obstacles(mark))]
     for spot, mark in zip(spots, marks, strict=True):
         label = min(_places(mark, spot), key=lambda place: _harm(place.box, obstacles))
         obstacles.append((label.box, _COVERED))

@@ -9,11 +9,12 @@ from efficiency360.records import AxisRecord, Measurement, RuleResult, Scorecard
 from efficiency360.render.text import common
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _LONG = 12
 _SHOWN = 8
 _SHOWN_RESULTS = 3
+_SHOWN_OF_A_NAME = 3
 _OUTCOMES = ("fail", "inconclusive", "pass")
 _SEVERITIES = ("block", "warn", "info")
 Key = tuple[str, frozenset[tuple[str, object]]]
@@ -40,7 +41,7 @@ class Row:
     @property
     def figure(self) -> Figure | None:
         """A dot and an interval for a proportion with an interval; None for anything else."""
-        return _figure(self.measurement, [rule.limit for rule in self.rules])
+        return _figure(self.measurement, self.rules)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class RuleView:
     def figure(self) -> Figure | None:
         """As `Row.figure`."""
         found = self.measurement
-        return _figure(found, [self.result.limit]) if found and self.result.measured is not None else None
+        return _figure(found, [self.result]) if found and self.result.measured is not None else None
 
 
 @dataclass(frozen=True)
@@ -131,16 +132,21 @@ def measurement_tables(record: AxisRecord, results: Sequence[RuleResult]) -> tup
         record: the axis.
         results: of all rules; those that speak of a measurement stand beside it.
     """
-    rules: dict[Key, list[RuleResult]] = {}
+    return tuple(_tables(record, by_measurement(results)))
+
+
+def by_measurement(results: Iterable[RuleResult]) -> dict[Key, list[RuleResult]]:
+    """The results of rules by what they judged (`key_of` a measurement)."""
+    found: dict[Key, list[RuleResult]] = {}
     for result in results:
-        rules.setdefault(_key(result), []).append(result)
-    return tuple(_tables(record, rules))
+        found.setdefault(key_of(result), []).append(result)
+    return found
 
 
 def _tables(record: AxisRecord, rules: Mapping[Key, Sequence[RuleResult]]) -> Iterator[Table]:
     names: dict[str, list[Row]] = {}
     for measurement in record.measurements:
-        names.setdefault(measurement.name, []).append(Row(measurement, tuple(rules.get(_key(measurement), ()))))
+        names.setdefault(measurement.name, []).append(Row(measurement, tuple(rules.get(key_of(measurement), ()))))
     shared = frozenset(common(record.measurements))
     if few := [row for rows in names.values() if len(rows) <= _LONG for row in rows]:
         yield Table(None, (), tuple(few), (), shared)
@@ -160,18 +166,45 @@ def _badness(row: Row) -> tuple[float, float]:
     return sign * measurement.value, sign * measurement.pessimistic
 
 
-def rule_groups(card: Scorecard) -> tuple[RuleGroup, ...]:
-    """Rules in the order of urgency: what fails first, then what is open, blocking before the rest."""
+def rule_views(card: Scorecard) -> tuple[RuleView, ...]:
+    """All results in the order of the verdict, each with the measurement that it is about."""
     found = [measurement for axis in card.axes for measurement in axis.measurements]
     by_name = {measurement.name: measurement for measurement in reversed(found)}
-    by_key = {_key(measurement): measurement for measurement in found}
+    by_key = {key_of(measurement): measurement for measurement in found}
+    return tuple(
+        RuleView(result, by_key.get(key_of(result), by_name.get(result.measurement))) for result in card.verdict.rules
+    )
+
+
+def by_urgency(views: Iterable[RuleView]) -> list[RuleView]:
+    """What fails first, then what is open, blocking before the rest; otherwise in the order given."""
+    return sorted(views, key=_urgency)
+
+
+def rule_groups(card: Scorecard) -> tuple[RuleGroup, ...]:
+    """Rules in the order of urgency."""
     groups: dict[str, list[RuleView]] = {}
-    for result in card.verdict.rules:
-        view = RuleView(result, by_key.get(_key(result), by_name.get(result.measurement)))
-        groups.setdefault(result.rule, []).append(view)
-    ordered = [sorted(views, key=_urgency) for views in groups.values()]
+    for view in rule_views(card):
+        groups.setdefault(view.result.rule, []).append(view)
+    ordered = [by_urgency(views) for views in groups.values()]
     ordered.sort(key=lambda views: _urgency(views[0]))
     return tuple(_rule_group(views) for views in ordered)
+
+
+def notable(axis: AxisRecord) -> Iterator[tuple[Measurement, str]]:
+    """The measurements to show where there is little room, each with what it stands for.
+
+    Of a name with more than three variants that is the worst and the best.
+    """
+    for name in dict.fromkeys(measurement.name for measurement in axis.measurements):
+        same = [measurement for measurement in axis.measurements if measurement.name == name]
+        if len(same) > _SHOWN_OF_A_NAME:
+            sign = -1 if same[0].better == "lower" else 1
+            ranked = sorted(same, key=lambda measurement: sign * measurement.pessimistic)
+            yield ranked[0], f"worst of {len(same)}"
+            yield ranked[-1], f"best of {len(same)}"
+        else:
+            yield from ((measurement, "") for measurement in same)
 
 
 def _rule_group(views: Sequence[RuleView]) -> RuleGroup:
@@ -183,16 +216,19 @@ def _urgency(view: RuleView) -> tuple[int, int]:
     return _OUTCOMES.index(view.result.outcome), _SEVERITIES.index(view.result.severity)
 
 
-def _key(of: Measurement | RuleResult) -> Key:
+def key_of(of: Measurement | RuleResult) -> Key:
+    """Name and params, by which results and measurements are matched."""
     name = of.name if isinstance(of, Measurement) else of.measurement
     return name, frozenset(of.params.items())
 
 
-def _figure(measurement: Measurement, limits: Sequence[float]) -> Figure | None:
+def _figure(measurement: Measurement, rules: Sequence[RuleResult]) -> Figure | None:
+    """A margin is no place on the scale of the number, so it is not drawn."""
     interval = measurement.interval
     if measurement.unit != "proportion" or interval is None:
         return None
     if not 0 <= interval.low <= measurement.value <= interval.high <= 1:
         return None
+    limits = [rule.limit for rule in rules if rule.bound != "no_worse_than_baseline"]
     inside = tuple(100 * limit for limit in dict.fromkeys(limits) if 0 <= limit <= 1)
     return Figure(100 * measurement.value, 100 * interval.low, 100 * interval.high, inside)

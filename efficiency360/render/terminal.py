@@ -12,13 +12,14 @@ from rich.text import Text
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
+from efficiency360.render.tables import notable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import RenderableType
 
-    from efficiency360.records import AxisRecord, Caveat, Measurement, Param, RuleResult, Scorecard, Verdict
+    from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard, Verdict
 
 _OUTCOMES = {
     "pass": ("PASS", "bold green"),
@@ -26,7 +27,6 @@ _OUTCOMES = {
     "inconclusive": ("INCONCLUSIVE", "bold yellow"),
 }
 _MARKS = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("i ", "dim")}
-_SHOWN_OF_A_NAME = 3
 _LONGEST = 1000
 
 
@@ -58,7 +58,8 @@ def _verdict_line(verdict: Verdict) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column()
-    table.add_row(Text(word, style), Group(*(_plain(reason) for reason in verdict.reasons)))
+    against = [_plain(text.baseline(verdict.baseline), "dim")] if verdict.baseline else []
+    table.add_row(Text(word, style), Group(*(_plain(reason) for reason in verdict.reasons), *against))
     return Padding(table, (1, 0))
 
 
@@ -83,9 +84,9 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     level = f"{100 * levels.pop():.4g} % " if len(levels) == 1 else ""
     table.add_column(f"{level}interval", justify="right", no_wrap=True)
     table.add_column("limit", overflow="fold")
-    shared = text.common(axis.measurements)
-    for measurement, which, known in _shown(axis):
-        params = text.params(measurement, {*shared, *known})
+    for measurement, which in notable(axis):
+        same = [one for one in axis.measurements if one.name == measurement.name]
+        params = text.params(measurement, {*text.common(axis.measurements), *text.common(same)})
         label = f"{text.title(measurement.name)} {f'({which}: {params})' if which else params}"
         table.add_row(
             _plain(label.rstrip()),
@@ -96,31 +97,18 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     return table
 
 
-def _shown(axis: AxisRecord) -> Iterator[tuple[Measurement, str, dict[str, Param]]]:
-    """Measurements with what they stand for, and the params that all of their name share.
-
-    Of a name with many params only the worst and the best are shown.
-    """
-    for name in dict.fromkeys(measurement.name for measurement in axis.measurements):
-        same = [measurement for measurement in axis.measurements if measurement.name == name]
-        shared = text.common(same)
-        if len(same) > _SHOWN_OF_A_NAME:
-            sign = -1 if same[0].better == "lower" else 1
-            ranked = sorted(same, key=lambda measurement: sign * measurement.pessimistic)
-            yield ranked[0], f"worst of {len(same)}", shared
-            yield ranked[-1], f"best of {len(same)}", shared
-        else:
-            yield from ((measurement, "", shared) for measurement in same)
-
-
 def _limits(card: Scorecard, measurement: Measurement) -> Text:
     limits = Text()
     for rule in card.verdict.rules:
         if rule.measurement == measurement.name and rule.params == measurement.params:
-            word, style = _OUTCOMES[rule.outcome]
-            limits.append(text.plain(f"{', ' if limits else ''}{text.limit(rule, measurement.unit)}: "))
-            limits.append(word.lower(), style.removeprefix("bold "))
+            limits.append(text.plain(f"{'; ' if limits else ''}{_bound(rule, measurement.unit)}: "))
+            limits.append(text.outcome(rule), _OUTCOMES[rule.outcome][1].removeprefix("bold "))
     return limits
+
+
+def _bound(rule: RuleResult, unit: str) -> str:
+    found = text.compared(rule, unit)
+    return f"{found}, allowed {text.allowed(rule, unit)}" if found else text.limit(rule, unit)
 
 
 def _caveat(caveat: Caveat) -> RenderableType:
@@ -148,11 +136,11 @@ def _rules(verdict: Verdict) -> Table:
     for heading in ("rule", "outcome", "why"):
         table.add_column(heading, overflow="fold")
     for rule in verdict.rules:
-        table.add_row(_plain(rule.rule), _outcome(rule), _plain(rule.reason))
+        why = [_plain(rule.reason), *([_plain(text.waiver(rule.waiver), "bold")] if rule.waiver else [])]
+        table.add_row(_plain(rule.rule), _outcome(rule), Group(*why))
     return table
 
 
 def _outcome(rule: RuleResult) -> Text:
-    word, style = _OUTCOMES[rule.outcome]
     note = "" if rule.severity == "block" else f" ({rule.severity})"
-    return Text.assemble((word.lower(), style.removeprefix("bold ")), note)
+    return Text.assemble((text.outcome(rule), _OUTCOMES[rule.outcome][1].removeprefix("bold ")), note)

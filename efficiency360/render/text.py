@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from efficiency360.units import quantity, spread
+from efficiency360.units import margin, quantity, spread, worsening, worsening_spread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from efficiency360.records import Measurement, Param, RuleResult
+    from efficiency360.records import BaselineRecord, Measurement, Param, RuleResult, Waived
 
-__all__ = ["common", "cut", "joined", "limit", "params", "plain", "quantity", "spread", "title"]
+__all__ = [
+    "accepted",
+    "allowed",
+    "baseline",
+    "common",
+    "compared",
+    "cut",
+    "day",
+    "joined",
+    "limit",
+    "outcome",
+    "params",
+    "plain",
+    "quantity",
+    "spread",
+    "title",
+    "waiver",
+]
+
+_SCORES = frozenset({"proportion", "", "nats"})
+"""Units of numbers whose margin is in their own unit; of others it is a share of the baseline."""
 
 _WORDS = {
     "cost.params": "Parameters",
@@ -77,8 +98,61 @@ def common(measurements: Sequence[Measurement]) -> dict[str, Param]:
 
 
 def limit(rule: RuleResult, unit: str) -> str:
-    """A rule's bound as `at least 80.0 %`."""
-    return f"{rule.bound.replace('_', ' ')} {quantity(rule.limit, unit)}"
+    """A rule's bound as `at least 80.0 %`, or its margin as `at most 1 points worse than the baseline`."""
+    if rule.bound != "no_worse_than_baseline":
+        return f"{rule.bound.replace('_', ' ')} {quantity(rule.limit, unit)}"
+    return f"{f'at most {allowed(rule, unit)}' if rule.limit else 'no'} worse than the baseline"
+
+
+def allowed(rule: RuleResult, unit: str) -> str:
+    """The margin of a rule that compares with a baseline: `1 points`, `5 %` of a time."""
+    relative = rule.comparison.relative if rule.comparison else unit not in _SCORES
+    return margin(rule.limit, unit, relative=relative)
+
+
+def compared(rule: RuleResult, unit: str) -> str:
+    """A comparison as `1.2 points worse than the baseline's 88.2 % (0.3 to 2.1 points worse)`; empty without one."""
+    found = rule.comparison
+    if found is None:
+        return ""
+    around = f" ({worsening_spread(found.interval, unit, relative=found.relative)})" if found.interval else ""
+    than = "than" if found.worse_by else "from"
+    by = worsening(found.worse_by, unit, relative=found.relative)
+    return f"{by} {than} the baseline's {quantity(found.baseline, unit)}{around}"
+
+
+def outcome(rule: RuleResult) -> str:
+    """An outcome as `fail, waived`: a waiver that holds never makes a pass of what it forgives."""
+    waived = rule.waiver is not None and rule.waiver.active and rule.outcome != "pass"
+    return f"{rule.outcome}, waived" if waived else rule.outcome
+
+
+def waiver(waived: Waived) -> str:
+    """A waiver as `waived until 2027-03-31 by Jane Doe: reason`, or that it has expired."""
+    if waived.active:
+        return f"waived until {waived.expires} by {waived.owner}: {waived.reason}"
+    return f"the waiver by {waived.owner} expired on {waived.expires}: {waived.reason}"
+
+
+def baseline(record: BaselineRecord) -> str:
+    """Which audit a verdict compared with, and who made it the baseline."""
+    return f"compared with {record.name}, audited on {day(record.started_at)}; {accepted(record)}"
+
+
+def accepted(record: BaselineRecord) -> str:
+    """Who made an audit the baseline, when and why; or that nobody did."""
+    if not record.accepted_by:
+        return "nobody has accepted it as the baseline"
+    when = f" on {day(record.accepted_at)}" if record.accepted_at else ""
+    return f"accepted by {record.accepted_by}{when}{f': {record.why}' if record.why else ''}"
+
+
+def day(iso: str) -> str:
+    """The day of a time in ISO 8601; as it is where it is none."""
+    try:
+        return datetime.fromisoformat(iso).date().isoformat()
+    except ValueError:
+        return iso
 
 
 def plain(text: str) -> str:

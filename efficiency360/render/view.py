@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from efficiency360.records import FRAMEWORK_AXES, WHAT_IFS, AxisRecord, AxisScore, Caveat, RuleResult, Scorecard
+from efficiency360.records import (
+    FRAMEWORK_AXES,
+    WHAT_IFS,
+    AxisRecord,
+    AxisScore,
+    Caveat,
+    Outcome,
+    RuleResult,
+    Scorecard,
+)
 from efficiency360.render.tables import RuleGroup, Table, measurement_tables, rule_groups
 from efficiency360.render.text import common, joined
 from efficiency360.render.wheel import Sector, wheel
@@ -43,12 +52,40 @@ class AxisView:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole report. `axes` are in the order of the wheel."""
+    """The whole report. `axes` are in the order of the wheel.
+
+    `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
+    that the audit file lets pass.
+    """
 
     axes: tuple[AxisView, ...]
     rules: tuple[RuleGroup, ...]
     glossary: tuple[Mapping[str, Any], ...]
+    outcome: Outcome
     forgiven: bool
+    waived: int
+
+    @property
+    def sentence(self) -> str:
+        """Which sentence stands below the verdict: a pass says what it owes to waivers and to the audit file."""
+        if self.outcome != "pass":
+            return self.outcome
+        return f"pass{'_waived' if self.waived else ''}{'_forgiven' if self.forgiven else ''}"
+
+    @property
+    def results(self) -> tuple[RuleResult, ...]:
+        """What the rules came to."""
+        return tuple(view.result for group in self.rules for view in group.shown + group.folded)
+
+    @property
+    def compares(self) -> bool:
+        """Whether a rule compares with a baseline."""
+        return any(result.bound == "no_worse_than_baseline" for result in self.results)
+
+    @property
+    def waives(self) -> bool:
+        """Whether there is a waiver, even one that has expired."""
+        return any(result.waiver for result in self.results)
 
     @property
     def crowded(self) -> bool:
@@ -98,7 +135,12 @@ def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
         axes=_axes(card, words["axes"]),
         rules=rule_groups(card),
         glossary=_glossary(card, words["glossary"]),
-        forgiven=any(result.severity == "block" and result.outcome == "inconclusive" for result in results),
+        outcome=card.verdict.outcome,
+        forgiven=any(result.stands_in_the_way and result.outcome == "inconclusive" for result in results),
+        waived=sum(
+            result.severity == "block" and result.outcome != "pass" and not result.stands_in_the_way
+            for result in results
+        ),
     )
 
 
@@ -164,4 +206,8 @@ def _glossary(card: Scorecard, entries: Sequence[Mapping[str, Any]]) -> tuple[Ma
         occurring.add("interval")
     if card.verdict.outcome == "inconclusive" or any(rule.outcome == "inconclusive" for rule in card.verdict.rules):
         occurring.add("inconclusive")
+    if any(rule.bound == "no_worse_than_baseline" for rule in card.verdict.rules):
+        occurring.add("baseline")
+    if any(rule.waiver for rule in card.verdict.rules):
+        occurring.add("waiver")
     return tuple(entry for entry in entries if occurring.intersection(entry["where"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,19 @@ from efficiency360.judge import judge
 from efficiency360.records import (
     Artifact,
     AxisRecord,
+    BaselineRecord,
     Caveat,
+    Comparison,
     DatasetRecord,
     Environment,
+    Interval,
     Measurement,
+    RuleResult,
     Scorecard,
     Series,
     SubjectRecord,
+    Verdict,
+    Waived,
 )
 from efficiency360.spec import AuditSpec, load_audit
 from efficiency360.statistics.intervals import wilson
@@ -29,10 +36,11 @@ CLASSES = 500
 
 
 def _release() -> AuditSpec:
-    """The release audit as far as the sample card was measured."""
+    """The release audit as far as the sample card was measured, which is compared with nothing."""
     spec = load_audit("release")
     measured = {"cost", "accuracy"}
-    rules = tuple(rule for rule in spec.rules if rule.measurement.split(".")[0] in measured)
+    limits = (rule for rule in spec.rules if not rule.no_worse_than_baseline)
+    rules = tuple(rule for rule in limits if rule.measurement.split(".")[0] in measured)
     axes = {axis_id: axis for axis_id, axis in spec.axes.items() if axis_id in measured}
     return spec.model_copy(update={"axes": axes, "rules": rules})
 
@@ -59,6 +67,120 @@ def cost() -> AxisRecord:
 def accuracy_of() -> Callable[..., AxisRecord]:
     """Makes an axis accuracy for given classes."""
     return accuracy_axis
+
+
+@pytest.fixture(scope="session")
+def ruled() -> Scorecard:
+    """A scorecard compared with a baseline, with rules of every outcome and severity, and waivers of either kind."""
+    return make_ruled()
+
+
+@pytest.fixture(scope="session")
+def result_of() -> Callable[..., RuleResult]:
+    """Makes a result of a rule on top-1 accuracy."""
+    return make_result
+
+
+def make_ruled(*more: RuleResult, outcome: str = "fail") -> Scorecard:
+    """The card of `ruled`, with more results."""
+    latency = Measurement(
+        name="speed.latency_ms",
+        value=12.5,
+        unit="ms",
+        better="lower",
+        n=400,
+        interval=Interval(low=12.1, high=12.9, level=0.95, method="order statistics"),
+        params={"stat": "p50", "batch": 1},
+    )
+    speed = AxisRecord(id="speed", version=1, status="measured", seconds=60.0, measurements=(latency,))
+    card = make_card((cost_axis(), accuracy_axis(["cat", "dog", "owl"], n=40, right=80), speed))
+    results = (*make_results(), *more)
+    reasons = [f"rule {one.rule}: {one.reason}" for one in results if one.stands_in_the_way]
+    baseline = BaselineRecord(
+        name="efficientnet-lite0-2026-02",
+        fingerprint="ba" * 32,
+        started_at="2026-02-01T08:00:00+00:00",
+        accepted_by="Ada Lovelace",
+        accepted_at="2026-02-03T10:30:00+00:00",
+        why="first release",
+    )
+    verdict = Verdict.model_validate(
+        {"outcome": outcome, "reasons": reasons or ["all is well"], "rules": results, "baseline": baseline}
+    )
+    return card.model_copy(update={"verdict": verdict})
+
+
+def make_waiver(*, active: bool = True) -> Waived:
+    """A waiver that holds, or one that has expired."""
+    expires = date(2027, 3, 31) if active else date(2026, 1, 31)
+    return Waived(owner="Jane Doe", reason="new data come in March", expires=expires, active=active)
+
+
+def make_results() -> tuple[RuleResult, ...]:
+    """One result of every kind."""
+    drop = Comparison(
+        baseline=0.679,
+        worse_by=0.012,
+        interval=Interval(low=0.003, high=0.021, level=0.95, method="tango"),
+        relative=False,
+    )
+    slower = Comparison(
+        baseline=11.9,
+        worse_by=0.0504,
+        interval=Interval(low=0.012, high=0.091, level=0.95, method="hodges-lehmann of stretches"),
+        relative=True,
+    )
+    margin = {"bound": "no_worse_than_baseline", "limit": 0.01}
+    owl = {"measurement": "accuracy.per_class", "params": {"class": "owl"}, "measured": 0.0, "interval": wilson(0, 40)}
+    cat = {
+        "measurement": "accuracy.per_class",
+        "params": {"class": "cat"},
+        "measured": 1.0,
+        "interval": wilson(40, 40),
+        "outcome": "pass",
+    }
+    fast = {
+        "measurement": "speed.latency_ms",
+        "params": {"stat": "p50", "batch": 1},
+        "measured": 12.5,
+        "interval": None,
+    }
+    return (
+        make_result("accuracy-floor", outcome="pass", limit=0.6, reason="keeps the limit"),
+        make_result("per-class", **owl, limit=0.5, reason="breaks the limit"),
+        make_result("per-class", **cat, limit=0.5, reason="keeps the limit"),
+        make_result("no-drop", **margin, outcome="inconclusive", comparison=drop, needed=2400, reason="reaches across"),
+        make_result("no-slower", **fast, **{**margin, "limit": 0.05}, outcome="inconclusive", comparison=slower),
+        make_result("waived-floor", limit=0.9, waiver=make_waiver(), reason="breaks the limit of 90 %"),
+        make_result("waived-once", limit=0.95, waiver=make_waiver(active=False), reason="breaks the limit of 95 %"),
+        make_result("warned", limit=0.9, severity="warn", reason="breaks the wish of 90 %"),
+        make_result("told", limit=0.9, severity="info", reason="is below 90 %"),
+        make_result(
+            "private",
+            outcome="inconclusive",
+            measurement="privacy.mia_auc",
+            measured=None,
+            interval=None,
+            limit=0.6,
+            bound="at_most",
+        ),
+    )
+
+
+def make_result(rule: str, **fields: object) -> RuleResult:
+    """A result on top-1 accuracy, 80 of 120; failing and blocking where nothing else is said."""
+    ordinary: dict[str, object] = {
+        "severity": "block",
+        "outcome": "fail",
+        "measurement": "accuracy.top1",
+        "measured": 2 / 3,
+        "interval": wilson(80, 120),
+        "limit": 0.8,
+        "bound": "at_least",
+        "reason": "something was found",
+        "rationale": f"the reason for {rule}",
+    }
+    return RuleResult.model_validate({**ordinary, **fields, "rule": rule})
 
 
 def make_card(

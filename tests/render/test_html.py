@@ -8,6 +8,7 @@ import subprocess
 import sys
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from efficiency360.records import (
     Measurement,
     Scorecard,
     Series,
+    Waived,
 )
 from efficiency360.render import html, text
 from efficiency360.spec import AuditSpec
@@ -259,7 +261,8 @@ def hostile_card(card_of: Callable[..., Scorecard]) -> Scorecard:
     card = card_of((axis, failed), audit_of(*rules, title=HOSTILE), dataset, **subject, **more)
     machine = {"cpu": HOSTILE, "device": HOSTILE, "platform": HOSTILE, "started_at": HOSTILE, "isolation": (HOSTILE,)}
     environment = card.environment.model_copy(update={**machine, "versions": {HOSTILE: HOSTILE}, "seeds": {HOSTILE: 0}})
-    results = tuple(result.model_copy(update={"waiver": HOSTILE}) for result in card.verdict.rules)
+    waiver = Waived(owner=HOSTILE, reason=HOSTILE, expires=date(2027, 3, 31), active=True)
+    results = tuple(result.model_copy(update={"waiver": waiver}) for result in card.verdict.rules)
     return card.model_copy(
         update={
             "environment": environment,
@@ -481,3 +484,67 @@ def test_the_template_never_prints_none() -> None:
 )
 def test_times_are_readable(moment: str, shown: str) -> None:
     assert html._moment(moment) == shown
+
+
+def verdict_of(card: Scorecard, **changed: object) -> Scorecard:
+    return card.model_copy(update={"verdict": card.verdict.model_copy(update=changed)})
+
+
+class TestComparisonsAndWaivers:
+    def test_a_comparison_and_its_margin_stand_in_the_rules(self, ruled: Scorecard) -> None:
+        rules = Page(html.render(ruled)).part("rules", "details").text
+        assert "1.2 points worse than the baseline's 67.9 % (0.3 to 2.1 points worse)" in rules
+        assert "at most 1 point worse than the baseline" in rules
+        assert "5.04 % worse than the baseline's 11.9 ms" in rules
+        assert "at most 5 % worse than the baseline" in rules
+        assert "asks the same of the difference" in rules
+
+    def test_a_waived_failure_is_shown_as_failing_and_waived(self, ruled: Scorecard) -> None:
+        rows = Page(html.render(ruled)).rows
+        (row,) = (row for row in rows if len(row) > 1 and row[1] == "waived-floor")
+        assert row[0].split() == ["fail", "waived"]
+        (row,) = (row for row in rows if len(row) > 1 and row[1] == "waived-once")
+        assert row[0].split() == ["fail"]
+
+    def test_waivers_tell_owner_day_and_reason_and_whether_they_hold(self, ruled: Scorecard) -> None:
+        rules = Page(html.render(ruled)).part("rules", "details").text
+        assert "Waiver: waived until 2027-03-31 by Jane Doe: new data come in March" in rules
+        assert "Waiver: expired on 2026-01-31, so it holds no more; by Jane Doe: new data come in March" in rules
+
+    def test_the_baseline_is_named_with_who_accepted_it_when_and_why(self, ruled: Scorecard) -> None:
+        page = Page(html.render(ruled))
+        facts = page.part("verdict", "wheel").text
+        assert "Compared withefficientnet-lite0-2026-02" in facts
+        assert "accepted as the baseline by Ada Lovelace, 2026-02-03 10:30 UTC: first release" in facts
+        assert "ba" * 32 in page.part("repeat", "glossary").text
+
+    def test_a_baseline_that_nobody_accepted_is_said_to_be_so(self, ruled: Scorecard) -> None:
+        assert ruled.verdict.baseline
+        record = ruled.verdict.baseline.model_copy(update={"accepted_by": ""})
+        page = Page(html.render(verdict_of(ruled, baseline=record)))
+        assert "nobody has accepted it as the baseline" in page.part("verdict", "wheel").text
+
+    def test_a_pass_that_waivers_made_does_not_claim_that_every_rule_holds(self, ruled: Scorecard) -> None:
+        rules = tuple(rule for rule in ruled.verdict.rules if not rule.stands_in_the_way)
+        said = Page(html.render(verdict_of(ruled, outcome="pass", rules=rules))).text
+        assert "This release owes its pass to waivers: 1 of the checks that can stop it did not pass" in said
+        assert "Every rule that can stop this release is proven to hold" not in said
+
+    def test_an_undecided_rule_that_is_waived_is_not_said_to_be_let_pass_by_the_audit_file(
+        self, ruled: Scorecard
+    ) -> None:
+        (waived,) = (rule for rule in ruled.verdict.rules if rule.rule == "waived-floor")
+        undecided = waived.model_copy(update={"outcome": "inconclusive"})
+        said = Page(html.render(verdict_of(ruled, outcome="pass", rules=(undecided,)))).text
+        assert "the audit file lets those pass" not in said
+
+    def test_a_margin_is_not_drawn_on_the_scale_of_the_number(self, ruled: Scorecard) -> None:
+        (margin,) = (rule for rule in ruled.verdict.rules if rule.rule == "no-drop")
+        (floor,) = (rule for rule in ruled.verdict.rules if rule.rule == "waived-once")
+        count = [html.render(verdict_of(ruled, rules=(rule,))).count('class="bound"') for rule in (margin, floor)]
+        assert count == [0, 2]
+
+    def test_a_report_without_any_of_it_says_nothing_of_it(self, sample_card: Scorecard) -> None:
+        said = Page(html.render(sample_card)).text.lower()
+        assert "waive" not in said
+        assert "baseline" not in said

@@ -6,6 +6,7 @@ import csv as rfc4180
 import io
 import re
 import unicodedata
+from datetime import date
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from efficiency360.cli.app import run
-from efficiency360.records import AxisRecord, Interval, Measurement, Record, RuleResult, Scorecard, Series
+from efficiency360.records import AxisRecord, Interval, Measurement, Record, RuleResult, Scorecard, Series, Waived
 from efficiency360.render import csv, gallery, html
 from efficiency360.render.terminal import show, show_verdict
 
@@ -124,7 +125,7 @@ def card(card_of: Callable[..., Scorecard], accuracy_of: Callable[..., AxisRecor
         bound="at_most",
         reason="because",
         rationale="why",
-        waiver="w",
+        waiver=Waived(owner="somebody", reason="later", expires=date(2027, 3, 31), active=True),
     )
     verdict = made.verdict.model_copy(update={"rules": (*made.verdict.rules, extra)})
     return made.model_copy(update={"verdict": verdict})
@@ -287,10 +288,21 @@ def test_the_table_says_everything_about_a_measurement(card: Scorecard) -> None:
         "level": "0.95",
         "better": "lower",
         "caveats": "subject.weights data.maybe_training",
+        **dict.fromkeys(("baseline", "worse_by", "worse_low", "worse_high", "worse_relative", "rules"), ""),
     }
     parameters = next(row for row in table if row["name"] == "cost.params")
     assert (parameters["value"], parameters["n"], parameters["low"]) == ("4652008", "", "")
     assert parameters["caveats"].split()[0] == "cost.convention"
+
+
+def test_the_table_says_what_came_of_the_rules_and_of_the_comparison(ruled: Scorecard) -> None:
+    (top1,) = (row for row in rows(ruled) if row["name"] == "accuracy.top1")
+    assert (top1["baseline"], top1["worse_by"], top1["worse_relative"]) == ("0.679", "0.012", "false")
+    assert (top1["worse_low"], top1["worse_high"]) == ("0.003", "0.021")
+    assert "accuracy-floor: pass; no-drop: inconclusive" in top1["rules"]
+    assert "waived-floor: fail, waived (waived until 2027-03-31 by Jane Doe: new data come in March)" in top1["rules"]
+    (latency,) = (row for row in rows(ruled) if row["name"] == "speed.latency_ms")
+    assert latency["worse_relative"] == "true"
 
 
 def test_no_cell_is_longer_than_a_spreadsheet_takes(hostile: Scorecard) -> None:
@@ -332,7 +344,7 @@ class TestCommand:
     ) -> None:
         assert run(["report", str(folder), "--format", "xls"]) == 2
         complaint = capsys.readouterr().err
-        assert "'html', 'csv'" in complaint
+        assert "known: html, json, csv" in complaint
         assert complaint.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""Where the figure of accuracy against latency puts what it shows."""
+"""Where the figure of models puts what it shows."""
 
 from __future__ import annotations
 

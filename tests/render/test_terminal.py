@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from efficiency360.judge import judge
-from efficiency360.records import AxisRecord, Caveat, Interval, Measurement
+from efficiency360.records import AxisRecord, Caveat, Comparison, Interval, Measurement
+from efficiency360.render import text
 from efficiency360.render.terminal import show, show_verdict
 from efficiency360.render.text import plain
 from efficiency360.spec import parse_audit
@@ -189,3 +190,80 @@ class TestContent:
         card = card_of((accuracy_of(),), audit)
         assert judge(audit, card.axes).verdict == card.verdict
         assert re.search(rf"^{word}  ", screen(card), re.MULTILINE)
+
+
+class TestComparisonsAndWaivers:
+    def test_a_comparison_stands_beside_its_number_with_the_margin(self, ruled):
+        said = " ".join(screen(ruled, 300).split())
+        assert (
+            "1.2 points worse than the baseline's 67.9 % (0.3 to 2.1 points worse), allowed 1 point: inconclusive"
+            in said
+        )
+        assert "5.04 % worse than the baseline's 11.9 ms (1.2 to 9.1 % worse), allowed 5 %: inconclusive" in said
+
+    @pytest.mark.parametrize("verdict_only", [False, True])
+    def test_the_baseline_is_named_with_who_accepted_it(self, ruled, verdict_only):
+        said = " ".join(screen(ruled, verdict_only=verdict_only).split())
+        assert (
+            "compared with efficientnet-lite0-2026-02, audited on 2026-02-01;"
+            " accepted by Ada Lovelace on 2026-02-03: first release" in said
+        )
+
+    def test_a_waived_failure_is_shown_as_failing_and_waived(self, ruled):
+        said = screen(ruled, 200, verdict_only=True)
+        row = next(line for line in said.splitlines() if "waived-floor" in line)
+        assert re.search(r"waived-floor\s+fail, waived\s+breaks the limit of 90 %", row)
+        assert "waived until 2027-03-31 by Jane Doe: new data come in March" in said
+
+    def test_an_expired_waiver_is_said_to_have_expired_and_forgives_nothing(self, ruled):
+        said = screen(ruled, 200, verdict_only=True)
+        assert re.search(r"waived-once\s+fail\s+breaks", said)
+        assert "the waiver by Jane Doe expired on 2026-01-31: new data come in March" in said
+
+    @pytest.mark.parametrize("verdict_only", [False, True])
+    def test_it_fits_80_columns(self, ruled, verdict_only):
+        assert widest(screen(ruled, verdict_only=verdict_only)) <= 80
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("unit", "limit", "said"),
+        [
+            ("proportion", 0.01, "at most 1 point worse than the baseline"),
+            ("proportion", 0.005, "at most 0.5 points worse than the baseline"),
+            ("ms", 0.05, "at most 5 % worse than the baseline"),
+            ("bytes", 0.1, "at most 10 % worse than the baseline"),
+            ("nats", 0.02, "at most 0.02 nats worse than the baseline"),
+            ("", 0.02, "at most 0.02 worse than the baseline"),
+            ("proportion", 0.0, "no worse than the baseline"),
+        ],
+    )
+    def test_a_margin_is_in_the_unit_that_it_is_meant_in(self, result_of, unit, limit, said):
+        assert text.limit(result_of("r", bound="no_worse_than_baseline", limit=limit), unit) == said
+
+    def test_the_comparison_itself_says_whether_its_margin_is_a_share(self, result_of):
+        drop = Comparison(baseline=0.5, worse_by=0.1, interval=None, relative=True)
+        rule = result_of("r", bound="no_worse_than_baseline", limit=0.05, comparison=drop)
+        assert text.limit(rule, "proportion") == "at most 5 % worse than the baseline"
+
+    @pytest.mark.parametrize(
+        ("worse_by", "ends", "said"),
+        [
+            (0.012, (0.003, 0.021), "1.2 points worse than the baseline's 80.0 % (0.3 to 2.1 points worse)"),
+            (-0.012, (-0.021, -0.003), "1.2 points better than the baseline's 80.0 % (0.3 to 2.1 points better)"),
+            (0.0, None, "no different from the baseline's 80.0 %"),
+        ],
+    )
+    def test_a_drop_and_a_gain_are_told_in_words(self, result_of, worse_by, ends, said):
+        interval = Interval(low=ends[0], high=ends[1], level=0.95, method="tango") if ends else None
+        drop = Comparison(baseline=0.8, worse_by=worse_by, interval=interval, relative=False)
+        assert text.compared(result_of("r", comparison=drop), "proportion") == said
+
+    def test_a_waiver_never_turns_a_pass_or_a_failure_into_another_word(self, ruled):
+        waived = next(rule for rule in ruled.verdict.rules if rule.rule == "waived-floor")
+        assert text.outcome(waived) == "fail, waived"
+        assert text.outcome(waived.model_copy(update={"outcome": "pass"})) == "pass"
+
+    def test_a_baseline_that_nobody_accepted_is_said_to_be_so(self, ruled):
+        record = ruled.verdict.baseline.model_copy(update={"accepted_by": ""})
+        assert text.accepted(record) == "nobody has accepted it as the baseline"

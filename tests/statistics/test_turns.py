@@ -14,7 +14,7 @@ PAIRS = 5
 
 
 def simulated(rng, ratios, *, luck=0.015, drift=0.0, mirrored=True):
-    """Turns (G, K, T): each process has luck for its life, each turn as much noise, and the machine gets slower by `drift`."""
+    """Turns (G, K, T): a process has luck for its life, a turn as much noise, and the machine slows down by `drift`."""
     models = len(ratios)
     shape = (generations_for(models - 1), models, 2 * PAIRS)
     logs = np.log(ratios)[None, :, None] + rng.normal(0, luck, shape[:2])[:, :, None] + rng.normal(0, luck, shape)

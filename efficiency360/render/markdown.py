@@ -1,0 +1,173 @@
+"""A summary in GitHub's Markdown, for a comment on a pull request and for the summary of a job: short, the rest folded.
+
+Names come from outside. Sentences are escaped so that they hold no markup, no link, no mention and no end of a table's
+cell; names stand in code spans, of which GitHub makes neither mentions nor links.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from efficiency360.records import FRAMEWORK_AXES
+from efficiency360.render import text
+from efficiency360.render.tables import by_urgency, notable, rule_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from efficiency360.records import Measurement, Param, Scorecard
+    from efficiency360.render.tables import RuleView
+
+COMMENT: Final = 65_536
+"""Characters that GitHub takes in a comment; the summary of a job may have 1 MiB, which is more."""
+_WORDS = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
+_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
+_SEVERITIES = {"block": "", "warn": " (only warns)", "info": " (only informs)"}
+_RULES = ("Rule", "Measured", "Limit", "Outcome")
+_NUMBERS = ("Measurement", "Value", "Interval", "n")
+_SHOWN = 8
+_LONGEST, _LONGEST_NAME = 500, 120
+_FRAME = 300
+"""Room for what stands around the lines of a section."""
+_LEFT_OUT = "{n:,} more are left out here, for GitHub takes no longer texts; `scorecard.json` has them all."
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPED = str.maketrans(_HTML | {char: f"\\{char}" for char in "\\`*_[]|~$!"} | {"@": "\N{FULLWIDTH COMMERCIAL AT}"})
+_SPAN = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
+_LINKS = (
+    (re.compile(r":(?=//)"), "\N{FULLWIDTH COLON}"),
+    (re.compile(r"(?i)(?<=www)\."), "\N{FULLWIDTH FULL STOP}"),
+    (re.compile(r"#(?=\d)"), "\N{FULLWIDTH NUMBER SIGN}"),
+    (re.compile(r"(?i)(?<=\bgh)-(?=\d)"), "\N{NON-BREAKING HYPHEN}"),
+)
+"""What GitHub makes links of after it has undone escapes, so that only another character helps."""
+_STARTS = re.compile(r"^(\d*)([-+#=.)])(?=[\s=#-]|$)")
+"""What would begin a list, a heading or a line under one."""
+
+
+def render(card: Scorecard, most: int = COMMENT) -> str:
+    """The summary, of at most `most` characters (20,000 or more); the same scorecard gives the same text.
+
+    What does not fit is left out, and a sentence says how much that is.
+    """
+    views = sorted(by_urgency(rule_views(card)), key=lambda view: not view.result.stands_in_the_way)
+    page = "\n".join((*_head(card), ""))
+    page += _table(_RULES, map(_rule, (view for view in views if view.result.outcome != "pass")), most // 4)
+    page += _list("### Waivers", _waivers(views), most // 8)
+    page += _list("### Critical caveats", _critical(card), most // 8)
+    page += _folded(f"All rules ({len(views):,})", _RULES, map(_rule, views), (most - len(page)) // 2)
+    return page + _folded("Key measurements", _NUMBERS, _numbers(card), most - len(page))
+
+
+def _head(card: Scorecard) -> Iterator[str]:
+    measured = round(card.coverage * len(FRAMEWORK_AXES))
+    data = f"{_code(card.dataset.name)} ({card.dataset.n:,} images)" if card.dataset else "no data"
+    yield f"## {_WORDS[card.verdict.outcome]}: {_code(card.subject.name)}"
+    yield ""
+    yield (
+        f"Audit {_code(card.audit.title)} on {data}; overall {card.overall.low:.1f} to {card.overall.high:.1f} of 100,"
+        f" grade {card.overall.grade}; {measured} of {len(FRAMEWORK_AXES)} axes measured"
+    )
+    for line in _beside_the_rules(card):
+        yield ""
+        yield line
+
+
+def _beside_the_rules(card: Scorecard) -> Iterator[str]:
+    """What the verdict compares with, and what it says beyond its rules, such as a required axis that is missing."""
+    if card.verdict.baseline is not None:
+        yield f"Its numbers are {_text(text.baseline(card.verdict.baseline))}"
+    results = card.verdict.rules
+    told = {f"rule {result.rule}: {result.reason}" for result in results}
+    waived = tuple(f"{words} {result.rule} " for result in results for words in ("waived: rule", "the waiver of rule"))
+    beyond = [reason for reason in card.verdict.reasons if reason not in told and not reason.startswith(waived)]
+    yield from map(_text, beyond[:_SHOWN])
+    if len(beyond) > _SHOWN:
+        yield _LEFT_OUT.format(n=len(beyond) - _SHOWN)
+
+
+def _rule(view: RuleView) -> tuple[str, ...]:
+    result, unit = view.result, view.unit
+    rule = _code(result.rule) + (f"<br>{_code(text.joined(result.params))}" if result.params else "")
+    number = "not measured"
+    if result.measured is not None:
+        around = f" ({text.spread(result.interval, unit)})" if result.interval else ""
+        number = f"{_text(text.title(result.measurement))} {_text(text.quantity(result.measured, unit) + around)}"
+    if result.comparison is not None:
+        number += f"<br>{_text(text.compared(result, unit))}"
+    if result.needed is not None and result.outcome == "inconclusive":
+        number += f"<br>{result.needed:,} images in all would decide it"
+    only = _SEVERITIES[result.severity] if result.outcome != "pass" else ""
+    outcome = f"{_MARKS[result.outcome]} {text.outcome(result)}{only}"
+    return rule, number, _text(text.limit(result, unit)), outcome
+
+
+def _waivers(views: Iterable[RuleView]) -> Iterator[str]:
+    found = {view.result.rule: view.result.waiver for view in views}
+    yield from (f"{_code(rule)}: {_text(text.waiver(waiver))}" for rule, waiver in found.items() if waiver)
+
+
+def _critical(card: Scorecard) -> Iterator[str]:
+    about = (*card.subject.caveats, *(card.dataset.caveats if card.dataset else ()))
+    found = [("", caveat) for caveat in about] + [(f"{axis.id}: ", one) for axis in card.axes for one in axis.caveats]
+    yield from (_text(f"{where}{caveat.text}") for where, caveat in found if caveat.severity == "critical")
+
+
+def _numbers(card: Scorecard) -> Iterator[tuple[str, ...]]:
+    for axis in card.axes:
+        shared = text.common(axis.measurements)
+        yield from (_number(measurement, which, shared) for measurement, which in notable(axis))
+        if axis.status != "measured":
+            yield _code(axis.id), _text(f"{axis.status}: {axis.reason}"), "", ""
+
+
+def _number(measurement: Measurement, which: str, shared: dict[str, Param]) -> tuple[str, ...]:
+    params = text.params(measurement, shared)
+    name = _text(text.title(measurement.name)) + (f" ({which})" if which else "")
+    return (
+        name + (f"<br>{_code(params)}" if params else ""),
+        _text(text.quantity(measurement.value, measurement.unit)),
+        _text(text.spread(measurement.interval, measurement.unit)) if measurement.interval else "",
+        "" if measurement.n is None else f"{measurement.n:,}",
+    )
+
+
+def _table(heads: Sequence[str], rows: Iterable[tuple[str, ...]], room: int) -> str:
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    if not lines:
+        return ""
+    return "\n".join(("", f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}", *_fitting(lines, room), ""))
+
+
+def _list(head: str, items: Iterable[str], room: int) -> str:
+    lines = [f"- {item}" for item in items]
+    return "\n".join(("", head, "", *_fitting(lines, room), "")) if lines else ""
+
+
+def _folded(head: str, heads: Sequence[str], rows: Iterable[tuple[str, ...]], room: int) -> str:
+    table = _table(heads, rows, room)
+    return f"\n<details><summary>{head}</summary>\n{table}\n</details>\n" if table else ""
+
+
+def _fitting(lines: Sequence[str], room: int) -> Iterator[str]:
+    """As many lines as there is room for, and a sentence on how many are left out."""
+    used = _FRAME
+    for index, line in enumerate(lines):
+        used += len(line) + 1
+        if used > room:
+            yield from ("", _LEFT_OUT.format(n=len(lines) - index))
+            return
+        yield line
+
+
+def _text(value: str) -> str:
+    """A sentence from outside, as itself and nothing more, on one line."""
+    value = _STARTS.sub(r"\1\\\2", text.plain(text.cut(value, _LONGEST)).strip().translate(_ESCAPED))
+    for pattern, instead in _LINKS:
+        value = pattern.sub(instead, value)
+    return value
+
+
+def _code(name: str) -> str:
+    """A name from outside as a code span, in which GitHub obeys nothing."""
+    return f"`{text.plain(text.cut(name, _LONGEST_NAME)).strip().translate(_SPAN) or '(no name)'}`"
