@@ -12,7 +12,8 @@ from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
 from efficiency360.samples import Sample
-from efficiency360.statistics.calibration import are_probabilities, softmax
+from efficiency360.statistics.calibration import are_probabilities
+from efficiency360.statistics.confidence import confidence_of
 from efficiency360.statistics.intervals import mean_recall, wilson
 
 if TYPE_CHECKING:
@@ -159,9 +160,10 @@ def _confident_errors(
     logits: NDArray[np.float64], classes: NDArray[np.int64], rows: NDArray[np.int64], labels: Labels
 ) -> Series:
     """The errors with the highest softmax confidence (or probability, where the model returns that), by file name."""
-    confidence = (logits if are_probabilities(logits) else softmax(logits)).max(axis=1)
     predicted = logits.argmax(axis=1)
     wrong = np.flatnonzero(predicted != classes)
+    confidence = np.zeros(len(logits))
+    confidence[wrong] = logits[wrong].max(axis=1) if are_probabilities(logits) else confidence_of(logits[wrong])
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_WORST_ERRORS]
     return Series(
         name="accuracy.confident_errors",

@@ -160,6 +160,27 @@ class TestOnTheSameImages:
         compare(here.axes[0].measurements[0], here, there)
         assert time.perf_counter() - began < 20  # benchmarks/gate.py says how long; here only that it is not an hour
 
+    def test_a_gap_between_groups_that_opened_is_found(self, make):
+        rng = np.random.default_rng(10)
+        groups = np.arange(3000) % 3
+        fair = (rng.random(3000) < 0.9).astype(float)
+        unfair = np.where((groups == 1) & (rng.random(3000) < 0.2), 0.0, fair)
+
+        def audited(right):
+            sample = Sample("fairness.accuracy_gap", {"attribute": "age"}, "group gap", right, np.arange(3000), groups)
+            gap = Measurement(
+                name=sample.name, value=sample.value, unit="proportion", better="lower", n=3000, params=sample.params
+            )
+            return audit(axis(gap), samples={"fairness": (sample,)}, images=hashes(3000))
+
+        rule = {**RULE, "measurement": "fairness.accuracy_gap", "margin": 0.05}
+        rules = make.spec("fairness", rules=[rule]).rules
+        (worse,) = apply_relative(rules, Against(audited(unfair), audited(fair)))
+        (better,) = apply_relative(rules, Against(audited(fair), audited(unfair)))
+        assert worse.outcome == "fail"
+        assert better.outcome == "pass"
+        assert worse.comparison.worse_by == pytest.approx(0.18, abs=0.04)
+
     def test_losses_are_compared_image_by_image(self, make):
         rng = np.random.default_rng(9)
         easy = rng.exponential(1.0, 400)
