@@ -30,7 +30,8 @@ def read_scorecard(path: Path) -> Scorecard:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror}; give a scorecard.json or the folder of an audit") from error
+        where = f"{path} holds no scorecard.json" if path.is_dir() else f"{path}: {error.strerror}"
+        raise InputError(f"{where}; give a scorecard.json or the folder of an audit") from error
     return parse_scorecard(data, file)
 
 

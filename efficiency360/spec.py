@@ -231,7 +231,8 @@ def load_audit(name_or_path: str) -> AuditSpec:
         return parse_audit(read_toml(audit_file(name_or_path)), name_or_path)
     path = audit_file(name_or_path)
     if not path.exists():
-        raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, audit_names())} (or give a path)")
+        beside = [str(one) for one in path.parent.glob("*.toml")] if path.suffix else audit_names()
+        raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, beside)} (or give a path)")
     return parse_audit(read_toml(path), str(path))
 
 
@@ -269,6 +270,9 @@ _PLAINLY = {
     "tuple_type": "must be a list of tables, each under its own heading in double brackets such as [[rules]]",
     "dict_type": "must be a table",
     "model_type": "must be a table",
+    "greater_than_equal": "must not be negative",
+    "string_too_short": "must not be empty",
+    "date_from_datetime_parsing": "must be a day such as 2027-03-31",
     "string_pattern_mismatch": "must be a name such as accuracy for an axis, accuracy.top1 for a measurement",
 }
 

@@ -79,11 +79,16 @@ def worsening_spread(interval: Interval, unit: str, *, relative: bool) -> str:
     return f"{worsening(low, unit, relative=relative)} to {worsening(high, unit, relative=relative)}"
 
 
+def _points(amount: float) -> str:
+    """One decimal, without a trailing 0; two digits of what would come out as 0 but is not."""
+    return f"{amount:.2g}" if 0 < amount < 0.05 else f"{amount:.1f}".removesuffix(".0")  # noqa: PLR2004 - rounds to 0
+
+
 def margin(amount: float, unit: str, *, relative: bool) -> str:
     """What a number may be worse by: `1 point` of a proportion, `5 %` where relative, else in its own unit."""
     if relative:
-        return f"{_three_digits(100 * amount)} %"
+        return f"{_points(100 * amount)} %" if amount < 1 else f"{_three_digits(100 * amount)} %"
     if unit == "proportion":
-        points = _three_digits(100 * amount)
+        points = _points(100 * amount)
         return f"{points} point{'' if points == '1' else 's'}"
     return f"{_three_digits(amount)} {unit}".strip()

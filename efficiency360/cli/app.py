@@ -30,17 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("audit", epilog=audit.EXAMPLES)(audit.command)
-app.command("demo", epilog=demo.EXAMPLES)(demo.command)
-app.command("gate", epilog=gate.EXAMPLES)(gate.command)
-app.command("compare", epilog=compare.EXAMPLES)(compare.command)
-app.command("inspect", epilog=inspect.EXAMPLES)(inspect.command)
-app.command("report", epilog=report.EXAMPLES)(report.command)
-app.command("gallery", epilog=gallery.EXAMPLES)(gallery.command)
-app.command("list", epilog=listing.EXAMPLES)(listing.command)
-app.command("doctor", epilog=doctor.EXAMPLES)(doctor.command)
-app.command("init", epilog=init.EXAMPLES)(init.command)
-app.add_typer(baseline.app, name="baseline")
+for _module, _name, _short in (
+    (audit, "audit", "Measure a model, judge it, write scorecard and report."),
+    (gate, "gate", "Judge a scorecard again, and against a baseline."),
+    (compare, "compare", "Models side by side; or timed in turns on this machine."),
+    (report, "report", "Write a scorecard in another format."),
+    (init, "init", "Put a workflow, limits and a baseline into a repository."),
+    (demo, "demo", "Audit the small model that comes with e360."),
+    (inspect, "inspect", "What is in a model file, without running it."),
+    (doctor, "doctor", "What this machine can measure."),
+    (listing, "list", "Axes, audit files, models and formats."),
+    (gallery, "gallery", "One page over many reports."),
+):
+    app.command(_name, epilog=_module.EXAMPLES, short_help=_short)(_module.command)
+app.add_typer(baseline.app, name="baseline", short_help="Accept the audit that later ones are compared with.")
 
 
 def main() -> None:

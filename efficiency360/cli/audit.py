@@ -73,7 +73,9 @@ def command(
     format_: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", help="Also write junit, sarif, markdown, csv, or speak to github. Repeat or use commas."
+            "--format",
+            metavar="NAMES",
+            help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -23,7 +23,7 @@ _EXAMPLES = (
 app = typer.Typer(
     help="The audit that later ones are compared with: accept one, or see who accepted it, when and why.",
     epilog=_EXAMPLES,
-    no_args_is_help=False,
+    no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -52,6 +52,8 @@ def accept_command(
     from efficiency360.scorecards import scorecard_file  # noqa: PLC0415
 
     reason, person = _one_line(why), _one_line(_somebody() if by is None else by)
+    if reason.strip(".") == "":
+        reason = ""
     if not reason or not person:
         raise InputError(f"{'--by' if reason else '--why'} is empty; say {'who accepts it' if reason else 'why'}")
     new = candidate(scorecard, with_evidence=with_evidence)

@@ -113,12 +113,13 @@ def _view(paths: Sequence[Path], folders: Sequence[Path]) -> View:
         InputError: one of them cannot be read.
     """
     from efficiency360.audited import read_audited  # noqa: PLC0415
+    from efficiency360.engine.gate import with_defaults  # noqa: PLC0415
     from efficiency360.judge import comparing, pareto  # noqa: PLC0415
     from efficiency360.render import compare  # noqa: PLC0415
     from efficiency360.render import pareto as figures  # noqa: PLC0415
 
     cards, audits = zip(*(read_audited(path) for path in paths), strict=True)
-    table = comparing.tabulate(audits)
+    table = comparing.tabulate([with_defaults(audit) for audit in audits])
     picked = [line for column in compare.HEADLINES if (line := table.pick(column))]
     plots = pareto.plots(table.sides, figures.qualities(table), figures.costs(table))
     return compare.arrange(cards, folders, table, picked, plots)

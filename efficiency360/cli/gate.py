@@ -40,7 +40,9 @@ def command(
     format_: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", help="Also write junit, sarif, markdown, ..., or speak to github. Repeat or use commas."
+            "--format",
+            metavar="NAMES",
+            help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
         ),
     ] = None,
     out: Annotated[

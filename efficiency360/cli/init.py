@@ -112,4 +112,4 @@ def _say_what_is_next(folder: Path, subject: Subject) -> None:
     where = "" if folder.resolve() == Path.cwd() else f", in {folder}"
     typer.echo(f"next, after a look at the limits in {AUDIT}{where}:")
     typer.echo(f"  {subject.command}")
-    typer.echo('  e360 baseline accept e360-out --why "..."')
+    typer.echo('  e360 baseline accept e360-out --why "first release"')

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from efficiency360.audited import Audited, read_audited
+from efficiency360.axes import axis_type, make_axis
 from efficiency360.engine.recompute import recompute
 from efficiency360.errors import InputError
 from efficiency360.judge import NOT_GIVEN, Against, judge
@@ -15,7 +17,7 @@ from efficiency360.scorecards import scorecard_file
 from efficiency360.spec import load_audit
 
 if TYPE_CHECKING:
-    from efficiency360.records import Scorecard
+    from efficiency360.records import AxisRecord, Scorecard
     from efficiency360.spec import AuditSpec
 
 NONE = "none"
@@ -41,7 +43,8 @@ class Baseline:
 
     def against(self, here: Audited) -> Against:
         """What a verdict on `here` compares."""
-        return Against(here, self.audited, self.first, self.why)
+        there = self.audited and with_defaults(self.audited)
+        return Against(with_defaults(here), there, self.first, self.why)
 
 
 def today() -> date:
@@ -73,16 +76,36 @@ def gate(
     path = Path(scorecard)
     card, found = read_audited(path)
     spec = load_audit(audit or card.audit.file)
-    notes = []
+    for axis_id in spec.axes.keys() - {axis.id for axis in card.axes}:
+        axis_type(axis_id)
+    notes, said = [], [] if again is not False else ["the numbers are taken as the scorecard has them (--no-recompute)"]
     if audit is None and spec.record.fingerprint != card.audit.fingerprint:
         notes.append(f"the audit '{spec.file}' is not what the scorecard was made with (edited, or --set)")
     if again is not False:
-        found, more = _measured_again(card, path, required=again is True)
-        notes += more
+        found, said = _measured_again(card, path, required=again is True)
     against = find_baseline(spec, baseline, again=again)
+    there = against.audited and against.audited.subject.fingerprint
+    if there and there == found.subject.fingerprint:
+        notes.append("the baseline is this very model")
     judgement = judge(spec, found.axes, against=against.against(found), today=day or today())
+    verdict = judgement.verdict.model_copy(update={"reasons": (*judgement.verdict.reasons, *said)})
+    judgement = judgement.model_copy(update={"verdict": verdict})
     card = card.model_copy(update={"axes": found.axes}).judged(judgement, spec.record)
     return Gated(card, spec, tuple(notes))
+
+
+def with_defaults(found: Audited) -> Audited:
+    """The audit with all settings of its axes, so that a default which is written out is no other setting."""
+    return replace(found, axes=tuple(_with_defaults(axis) for axis in found.axes))
+
+
+def _with_defaults(record: AxisRecord) -> AxisRecord:
+    try:
+        axis = make_axis(record.id, record.settings)
+    except InputError:  # of a plugin that is not here
+        return record
+    settings = {field.name: getattr(axis, field.name) for field in fields(cast("Any", axis))}
+    return record.model_copy(update={"settings": settings})
 
 
 def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | None = None) -> Baseline:
@@ -97,7 +120,8 @@ def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | No
     if path is None:
         return Baseline()
     if given is None and not scorecard_file(path).exists():
-        return Baseline(why=f"there is none yet at {path}, where the audit file looks for it (e360 baseline accept)")
+        where = os.path.normpath(path)
+        return Baseline(why=f"there is none yet at {where}, where the audit file looks for it (e360 baseline accept)")
     try:
         card, found = read_audited(path)
         if again is not False:
@@ -112,7 +136,8 @@ def _measured_again(card: Scorecard, path: Path, *, required: bool) -> tuple[Aud
     done = recompute(card, scorecard_file(path).parent)
     if not done.unchecked:
         return done.audited, []
-    told = "; ".join(f"{axis_id}: {why}" for axis_id, why in done.unchecked.items())
+    reasons = dict.fromkeys(done.unchecked.values())
+    told = "; ".join(f"{', '.join(a for a, why in done.unchecked.items() if why == one)}: {one}" for one in reasons)
     if required:
         raise InputError(f"{path}: not all can be measured again ({told}); bring the whole folder of the audit")
     return done.audited, [f"taken as the scorecard has it, not measured again: {told}"]

@@ -69,6 +69,8 @@ def compare(measurement: Measurement, here: Audited, there: Audited) -> Found | 
         return f"the baseline holds no {measurement.label}{_why_absent(measurement, there)}"
     if why := why_not(measurement, other, here, there):
         return why
+    if why := _contradicted(measurement, here) or _contradicted(other, there):
+        return why
     relative = measurement.unit not in _SCORES
     if relative and min(measurement.value, other.value) <= 0 and measurement.value != other.value:
         return f"{measurement.label} is {measurement.value:g} here and {other.value:g} there, which is no share of it"
@@ -112,6 +114,14 @@ def _exact(measurement: Measurement, other: Measurement, *, relative: bool) -> f
 def _samples_of(measurement: Measurement, audit: Audited) -> Sample | None:
     mine = audit.samples.get(measurement.name.partition(".")[0], ())
     return next((one for one in mine if one.name == measurement.name and one.fits(_params(measurement))), None)
+
+
+def _contradicted(measurement: Measurement, audit: Audited) -> str:
+    """What samples say that make another number; empty where they agree or are not there."""
+    sample = _samples_of(measurement, audit)
+    if sample is None or math.isclose(sample.value, measurement.value, rel_tol=1e-6, abs_tol=1e-9):
+        return ""
+    return f"{measurement.label} is {measurement.value:.6g} in the scorecard, its samples make it {sample.value:.6g}"
 
 
 def _paired(measurement: Measurement, here: Audited, there: Audited) -> _Drop | None:

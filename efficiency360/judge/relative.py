@@ -71,14 +71,15 @@ def _corrected(family: Sequence[_Tested]) -> list[RuleResult]:
 
 
 def _not_proven(result: RuleResult, comparisons: int) -> RuleResult:
-    reason = f"{result.reason}; taken alone, but among {comparisons} comparisons that may be chance (Holm)"
+    doubt = f"if looked at alone; as one of {comparisons} comparisons it may be chance (Holm), so it is undecided"
+    reason = result.reason.replace("and breaks the margin", f"and breaks the margin {doubt}", 1)
     return result.model_copy(update={"outcome": "inconclusive", "reason": reason})
 
 
 def _apply(rule: RuleSpec, against: Against | None) -> list[_Tested]:
     if against is None or against.baseline is None:
         why = against.why if against else NOT_GIVEN
-        return [_Tested(result(rule, None, "inconclusive", f"it compares with a baseline: {why}"))]
+        return [_Tested(result(rule, None, "inconclusive", f"not compared: {why}"))]
     axes = against.here.axes
     found = matching(axes, rule.measurement, rule.params)
     if not found:
@@ -87,6 +88,9 @@ def _apply(rule: RuleSpec, against: Against | None) -> list[_Tested]:
 
 
 def _judged(rule: RuleSpec, measurement: Measurement, here: Audited, baseline: Audited) -> _Tested:
+    if measurement.unit == "proportion" and rule.limit >= 1:
+        reason = f"the margin {rule.limit:g} allows any drop: {measurement.name} is a proportion, 0.02 is two points"
+        return _Tested(result(rule, measurement, "inconclusive", reason))
     found = compare(measurement, here, baseline)
     if isinstance(found, str):
         reason = f"{measurement.label} cannot be compared with the baseline: {found}"

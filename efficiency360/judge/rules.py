@@ -64,6 +64,9 @@ def why_nothing(rule: RuleSpec, axes: Iterable[AxisRecord]) -> str:
 
 def _against_limit(rule: RuleSpec, measurement: Measurement, doubt: str | None) -> RuleResult:
     interval = measurement.interval
+    if measurement.unit == "proportion" and not 0 <= rule.limit <= 1:
+        reason = f"the limit {rule.limit:g} is no proportion, as {measurement.name} is: 0.75 is 75 %"
+        return result(rule, measurement, "inconclusive", reason)
     low, high = (interval.low, interval.high) if interval else (measurement.value, measurement.value)
     if rule.bound == "at_least":
         outcome: Outcome = "pass" if low >= rule.limit else "fail" if high < rule.limit else "inconclusive"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-from efficiency360.judge.relative import apply_relative
+from efficiency360.judge.relative import NOT_GIVEN, apply_relative
 from efficiency360.judge.rules import apply_rule, doubt
 from efficiency360.records import AxisRecord, Outcome, RuleResult, Verdict, Waived
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from efficiency360.judge.relative import Against
     from efficiency360.spec import AuditSpec
 
+_TOLD = 3
 _WAS = {"skipped": "was skipped", "failed": "failed"}
 
 
@@ -31,18 +32,18 @@ def decide(
     results = tuple(_with_waiver(result, spec, today) for result in _results(spec, axes, against))
     blocking = [result for result in results if result.severity == "block"]
     in_the_way = [result for result in blocking if result.stands_in_the_way]
-    failed = [_sentence(result) for result in in_the_way if result.outcome == "fail"]
-    undecided = [
-        _sentence(result)
+    failed = _sentences([result for result in in_the_way if result.outcome == "fail"], results, "fail")
+    still_open = [
+        result
         for result in in_the_way
         if result.outcome == "inconclusive" and not _forgiven(result, spec, axes, against)
     ]
-    undecided += _missing_axes(spec, axes)
+    undecided = [*_sentences(still_open, results, "undecided"), *_missing_axes(spec, axes)]
     if not blocking:
         undecided.append(f"the audit '{spec.title}' has no blocking rule, so there is nothing to pass")
-    waived = [_waiver_sentence(result) for result in results if result.waiver and result.outcome != "pass"]
+    waived = dict.fromkeys(_waiver_sentence(result) for result in results if result.waiver and result.outcome != "pass")
     outcome: Outcome = "fail" if failed else "inconclusive" if undecided else "pass"
-    reasons = tuple(failed + undecided) or (_all_clear(blocking),)
+    reasons = tuple(failed + undecided) or (_all_clear(blocking, against),)
     baseline = against.baseline.record if against and against.baseline else None
     return Verdict(outcome=outcome, reasons=(*reasons, *waived), rules=results, baseline=baseline)
 
@@ -68,7 +69,7 @@ def _with_waiver(result: RuleResult, spec: AuditSpec, today: date) -> RuleResult
 
 def _forgiven(result: RuleResult, spec: AuditSpec, axes: Iterable[AxisRecord], against: Against | None) -> bool:
     """Whether the audit file, or a first release, lets this undecided rule pass."""
-    if result.bound == "no_worse_than_baseline" and (against is None or against.baseline is None):
+    if _without_baseline(result, against):
         return spec.without_baseline == "pass" or (against is not None and against.first)
     return spec.inconclusive == "pass" and _only_wide(result, axes)
 
@@ -79,12 +80,14 @@ def _only_wide(result: RuleResult, axes: Iterable[AxisRecord]) -> bool:
     return result.measured is not None and not incomparable and doubt(result.measurement, axes) is None
 
 
-def _all_clear(blocking: Sequence[RuleResult]) -> str:
+def _all_clear(blocking: Sequence[RuleResult], against: Against | None) -> str:
     passed = sum(result.outcome == "pass" for result in blocking)
     waived = sum(result.outcome != "pass" and not result.stands_in_the_way for result in blocking)
-    open_ones = len(blocking) - passed - waived
+    alone = sum(result.stands_in_the_way and _without_baseline(result, against) for result in blocking)
+    open_ones = len(blocking) - passed - waived - alone
     more = f"; {waived} waived" if waived else ""
     more += f"; {open_ones} undecided, which this audit file lets pass" if open_ones else ""
+    more += f"; {alone} not compared: {against.why if against else NOT_GIVEN}" if alone else ""
     return f"{passed} of {len(blocking)} blocking checks passed{more}"
 
 
@@ -100,8 +103,20 @@ def _missing_axes(spec: AuditSpec, axes: Iterable[AxisRecord]) -> list[str]:
     return sentences
 
 
-def _sentence(result: RuleResult) -> str:
-    return f"rule {result.rule}: {result.reason}"
+def _without_baseline(result: RuleResult, against: Against | None) -> bool:
+    return result.bound == "no_worse_than_baseline" and (against is None or against.baseline is None)
+
+
+def _sentences(found: Sequence[RuleResult], of: Sequence[RuleResult], word: str) -> list[str]:
+    """A sentence a rule; of one that speaks of many measurements how many these are, and the first."""
+    sentences = []
+    for rule_id in dict.fromkeys(result.rule for result in found):
+        mine = [result for result in found if result.rule == rule_id]
+        total = sum(result.rule == rule_id for result in of)
+        count = f"{len(mine)} of {total} {word}, such as: " if total > _TOLD else ""
+        told = mine[:1] if count else mine
+        sentences += [f"rule {rule_id}: {count}{result.reason}" for result in told]
+    return sentences
 
 
 def _waiver_sentence(result: RuleResult) -> str:

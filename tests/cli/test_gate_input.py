@@ -66,7 +66,7 @@ def test_a_scorecard_that_was_cut_off_is_refused(gate, card):
         ("inf", "rules.1.margin is not a finite number"),
         ('"0.01"', "'0.01' is not a number"),
         ("true", "True is not a number"),
-        ("-0.01", "rules.1.margin: Input should be greater than or equal to 0"),
+        ("-0.01", "rules.1.margin: must not be negative"),
     ],
 )
 def test_a_margin_that_is_none_is_refused(gate, card, margin, said):

@@ -331,7 +331,7 @@ class TestSeveralRules:
         assert alone[0].outcome == "fail"
         together = apply_relative(rules, Against(here, there))
         assert together[0].outcome == "inconclusive"
-        assert "among 20 comparisons that may be chance (Holm)" in together[0].reason
+        assert "as one of 20 comparisons it may be chance (Holm), so it is undecided" in together[0].reason
 
     def test_what_is_proven_stays_proven_among_many(self, make):
         old, new = np.ones(500), np.ones(500)
@@ -356,7 +356,7 @@ class TestWithoutABaseline:
         here = classifier(np.ones(50))
         verdict = decide(make.spec(rules=[RULE]), here.axes)
         assert verdict.outcome == "inconclusive"
-        assert "no baseline was given (--baseline DIR" in verdict.reasons[0]
+        assert "not compared: no baseline was given (--baseline DIR" in verdict.reasons[0]
         assert verdict.baseline is None
 
     def test_a_first_release_or_the_audit_file_lets_it_pass_and_says_so(self, make):
@@ -367,8 +367,42 @@ class TestWithoutABaseline:
         for verdict in (first, allowed):
             assert verdict.outcome == "pass"
             assert verdict.rules[0].outcome == "inconclusive"
-            assert verdict.reasons[0].startswith("1 of 2 blocking checks passed; 1 undecided")
+            assert verdict.reasons[0].startswith("1 of 2 blocking checks passed; 1 not compared: ")
 
     def test_forgiving_wide_intervals_does_not_forgive_a_missing_baseline(self, make):
         here = classifier(np.ones(50))
         assert decide(make.spec(rules=[RULE], inconclusive="pass"), here.axes).outcome == "inconclusive"
+
+
+class TestFolding:
+    def test_a_rule_on_many_measurements_gives_one_sentence(self, make):
+        numbers = [make.number("accuracy.per_class", 0.1, params={"class": index}) for index in range(10)]
+        spec = make.spec(rules=[{"id": "classes", "measurement": "accuracy.per_class", "at_least": 0.5}])
+        verdict = decide(spec, [make.axis(*numbers)])
+        assert len(verdict.rules) == 10
+        assert len(verdict.reasons) == 1
+        assert verdict.reasons[0].startswith("rule classes: 10 of 10 fail, such as: accuracy.per_class{class=0} is 0.1")
+
+
+class TestLimitsThatMeanNothing:
+    @pytest.mark.parametrize("margin", [1, 2, 1e9])
+    def test_a_margin_of_all_images_cannot_be_kept(self, make, margin):
+        right = np.ones(50)
+        result = outcome(make, right, right, margin=margin)
+        assert result.outcome == "inconclusive"
+        assert "is a proportion, 0.02 is two points" in result.reason
+
+    def test_a_limit_in_percent_is_taken_for_what_it_is(self, make):
+        spec = make.spec(rules=[{"id": "r", "measurement": "accuracy.top1", "at_most": 75}])
+        verdict = decide(spec, classifier(np.ones(50)).axes)
+        assert verdict.outcome == "inconclusive"
+        assert "0.75 is 75 %" in verdict.reasons[0]
+
+    def test_a_number_that_its_samples_contradict_is_not_compared(self, make):
+        here = classifier(np.ones(50))
+        edited = here.axes[0].measurements[0].model_copy(update={"value": 0.5})
+        here = replace(here, axes=(here.axes[0].model_copy(update={"measurements": (edited,)}),))
+        rules = make.spec(rules=[{**RULE, "margin": 0.9}]).rules
+        (result,) = apply_relative(rules, Against(here, classifier(np.ones(50))))
+        assert result.outcome == "inconclusive"
+        assert "is 0.5 in the scorecard, its samples make it 1" in result.reason
