@@ -116,8 +116,14 @@ def evidence_bytes(artifact: Artifact, folder: Path) -> bytes | None:
         InputError: the path leads out of the folder, or the hash differs.
     """
     path = folder / artifact.path
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"{folder / 'scorecard.json'} names a file outside of its folder: {artifact.path}")
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a name that can be none, or links in a circle
+        inside = False
+    if not inside:
+        raise InputError(f"{folder / 'scorecard.json'} names a file outside of its folder: {artifact.path!a:.200}")
+    if not path.is_file():
+        return None
     try:
         data = path.read_bytes()
     except OSError:
@@ -141,7 +147,7 @@ def _images(dataset: DatasetRecord | None, folder: Path) -> NDArray[np.bytes_] |
     for artifact in dataset.artifacts if dataset else ():
         if artifact.kind == IMAGES and (data := evidence_bytes(artifact, folder)) is not None:
             try:
-                return load_arrays(io.BytesIO(data))["images"].astype(np.bytes_)
+                return np.atleast_1d(load_arrays(io.BytesIO(data))["images"].astype(np.bytes_))
             except (ValueError, LookupError, TypeError) as error:
                 raise InputError(f"{folder / artifact.path}: not a list of images ({error})") from error
     return None

@@ -26,6 +26,14 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something; False also for what can be no path, such as one of 5,000 characters."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def canonical_json(value: object) -> str:
     """A JSON-serialisable value as text, the same for the same value; raises ValueError for NaN and infinities."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

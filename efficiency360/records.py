@@ -224,7 +224,10 @@ class AxisRecord(Record):
 
 
 class SubjectRecord(Record):
-    """The model that was audited. `input` is (C, H, W); `fingerprint` is the sha256 of the file's bytes."""
+    """The model that was audited. `input` is (C, H, W); `fingerprint` is the sha256 of the file's bytes.
+
+    `artifacts` name the evidence of how it answers when it is asked again.
+    """
 
     name: str
     file: str | None
@@ -234,6 +237,7 @@ class SubjectRecord(Record):
     num_classes: int | None
     input: tuple[int, int, int] | None
     preprocess: Settings = {}
+    artifacts: tuple[Artifact, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
 

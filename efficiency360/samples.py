@@ -45,6 +45,8 @@ class Sample:
             raise ValueError(f"the samples of {self.name} do not fit together")
         if not np.isfinite(self.values).all() or self.of.min() < 0:
             raise ValueError(f"the samples of {self.name} are no finite numbers of images or stretches")
+        if not 0 <= self.drift < 1 or (self.how == "median of stretches" and self.values.min() <= 0):
+            raise ValueError(f"the samples of {self.name} are no timings")
         if ("group" in self.how) == (self.groups is None):
             raise ValueError(f"the samples of {self.name} lack their groups, or have some that mean nothing")
 
@@ -91,9 +93,11 @@ def from_bytes(data: bytes) -> tuple[Sample, ...]:
         ValueError: it is none, or what is in it does not fit together.
     """
     arrays = load_arrays(io.BytesIO(data))
+    if any(np.iscomplexobj(array) for array in arrays.values()):
+        raise ValueError("not the samples of an axis (complex numbers)")
     try:
         return tuple(_samples(json.loads(str(arrays["index"])), arrays))
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not the samples of an axis ({type(error).__name__}: {error})") from error
 
 

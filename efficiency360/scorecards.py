@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from efficiency360.errors import InputError
+from efficiency360.files import is_there
 from efficiency360.records import SCHEMA_VERSION, Scorecard
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def scorecard_file(path: Path) -> Path:
     """The scorecard that a user names by its file or by the folder that holds it."""
-    return path / "scorecard.json" if path.is_dir() else path
+    return path / "scorecard.json" if is_there(path) and path.is_dir() else path
 
 
 def read_scorecard(path: Path) -> Scorecard:
@@ -29,8 +30,9 @@ def read_scorecard(path: Path) -> Scorecard:
     file = scorecard_file(path)
     try:
         data = file.read_bytes()
-    except OSError as error:
-        where = f"{path} holds no scorecard.json" if path.is_dir() else f"{path}: {error.strerror}"
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no path has such characters"
+        where = f"{path} holds no scorecard.json" if file != path else f"{path!s:.200}: {why}"
         raise InputError(f"{where}; give a scorecard.json or the folder of an audit") from error
     return parse_scorecard(data, file)
 
@@ -69,9 +71,7 @@ def _migrated(document: Any, file: Path) -> dict[str, Any]:
         if type(version) is not int or version not in _FROM:
             newer = type(version) is int and version > SCHEMA_VERSION
             hint = "update e360" if newer else "audit the model again"
-            raise InputError(
-                f"{file}: schema version {version!r:.20}; this e360 reads 1 to {SCHEMA_VERSION}; {hint}"
-            )
+            raise InputError(f"{file}: schema version {version!r:.20}; this e360 reads 1 to {SCHEMA_VERSION}; {hint}")
         found = _FROM[version](found)
         version = found["schema_version"]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from efficiency360.errors import InputError
-from efficiency360.files import sha256_json
+from efficiency360.files import is_there, sha256_json
 from efficiency360.records import (
     AuditRecord,
     AxisId,
@@ -110,8 +111,9 @@ class WaiverSpec(Waiver):
     @field_validator("expires", mode="before")
     @classmethod
     def _a_day(cls, value: object) -> object:
-        if isinstance(value, datetime) or not isinstance(value, date | str):
-            raise ValueError("must be a day such as 2027-03-31")  # noqa: TRY004 - pydantic takes ValueError
+        written = isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value)
+        if written or isinstance(value, datetime) or not isinstance(value, date | str):
+            raise ValueError("must be a day such as 2027-03-31")
         return value
 
 
@@ -230,7 +232,7 @@ def load_audit(name_or_path: str) -> AuditSpec:
     if name_or_path in audit_names():
         return parse_audit(read_toml(audit_file(name_or_path)), name_or_path)
     path = audit_file(name_or_path)
-    if not path.exists():
+    if not is_there(path):
         beside = [str(one) for one in path.parent.glob("*.toml")] if path.suffix else audit_names()
         raise InputError(f"no audit file '{name_or_path}'{suggest(name_or_path, beside)} (or give a path)")
     return parse_audit(read_toml(path), str(path))

@@ -28,8 +28,9 @@ _OURS = {
 _HIDDEN = {
     "probe": "efficiency360.axes.probe:Probe",
     "behaviour": "efficiency360.axes.behaviour:Behaviour",
+    "turns": "efficiency360.axes.turns:Turns",
 }
-"""Not for audit files: what a dry run observes, and what is asked of every subject first."""
+"""Not for audit files: what a dry run observes, what is asked of every subject first, and turns of a comparison."""
 
 
 @cache

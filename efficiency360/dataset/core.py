@@ -14,6 +14,7 @@ from efficiency360.files import sha256_bytes, sha256_json
 from efficiency360.records import Caveat, DatasetRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -120,11 +121,7 @@ class Dataset:
 
     def fingerprint(self, hashes: list[str]) -> str:
         """A sha256 over images, names and labels; the order of the images does not matter."""
-        labels = self.labels.values if self.labels else ("",) * len(self)
-        digest = hashlib.sha256()
-        for row in sorted(zip(self.files, hashes, labels, strict=True)):
-            digest.update("\0".join(row).encode() + b"\n")
-        return digest.hexdigest()
+        return fingerprint_of(self.files, hashes, self.labels.values if self.labels else None)
 
     def record(self, hashes: list[str]) -> DatasetRecord:
         """How the scorecard names this data."""
@@ -172,6 +169,14 @@ class Dataset:
         """A number made of all names and labels, in the order of names."""
         labels = None if self.labels is None else np.array(self.labels.values)[by_name].tolist()
         return int(sha256_json([np.array(self.files)[by_name].tolist(), labels]), 16)
+
+
+def fingerprint_of(files: Sequence[str], hashes: Sequence[str], labels: Sequence[str] | None) -> str:
+    """A sha256 over the images of a data set, their names and their labels as written (None: they have none)."""
+    digest = hashlib.sha256()
+    for row in sorted(zip(files, hashes, labels or ("",) * len(files), strict=True)):
+        digest.update("\0".join(row).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _stratified(labels: NDArray[np.str_], limit: int, rng: np.random.Generator) -> NDArray[np.int64] | None:

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from efficiency360.audited import Audited
 from efficiency360.axes import Need, axis_ids, axis_type, make_axis
 from efficiency360.dataset import kept, resolve_labels
+from efficiency360.engine.doubts import beside_labels, of_foreign_code
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
 from efficiency360.engine.gate import today
-from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed, signs_of_foreign_code
+from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed
 from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore
 from efficiency360.errors import AxisError, InputError
@@ -34,12 +35,8 @@ if TYPE_CHECKING:
     from efficiency360.axes import Axis
     from efficiency360.engine.elsewhere import Elsewhere
     from efficiency360.engine.job import AuditJob
+    from efficiency360.records import Artifact
     from efficiency360.subject.info import SubjectInfo
-
-_BESIDE_LABELS = frozenset(
-    f"subject.{what}"
-    for what in ("random_weights", "factory_weights", "stateful", "nondeterministic", "trains", "behaviour_unknown")
-)
 
 
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
@@ -135,7 +132,7 @@ def _prepare(job: AuditJob, executor: Executor) -> Context:
         labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
         job.reporter.stage(f"Hashing {len(job.data)} images")
         hashes = job.data.image_hashes()
-        artifact = store.keep_images(kept.to_bytes(hashes, labels))
+        artifact = store.keep_images(kept.to_bytes(job.data, hashes, labels))
         dataset = job.data.record(hashes).model_copy(update={"artifacts": (artifact,)})
         images = np.array(hashes, np.bytes_)
     context = Context(job, executor, info, labels, dataset, store, load_s, images=images)
@@ -149,13 +146,16 @@ def _with_behaviour(context: Context) -> SubjectInfo:
     """The subject's record with caveats on how it answers when it is asked again."""
     context.job.reporter.stage(f"Asking {context.job.request.name} twice")
     axis = make_axis("behaviour", {})
+    artifacts: tuple[Artifact, ...] = ()
     try:
-        caveats = axis.measure(observe_once(context, axis, {}).evidence, None).caveats
+        stored = observe_once(context, axis, {})
+        caveats, artifacts = axis.measure(stored.evidence, None).caveats, (stored.artifact,)
     except (AxisError, ValueError, LookupError, TypeError) as error:
         text = f"How it behaves when it is asked again could not be found out: {error}."
         caveats = (Caveat(id="subject.behaviour_unknown", severity="critical", text=text),)
     record = context.info.record
-    record = record.model_copy(update={"caveats": (*record.caveats, *caveats, *_gaps(context.executor))})
+    told_of = (*record.caveats, *caveats, *_gaps(context.executor))
+    record = record.model_copy(update={"caveats": told_of, "artifacts": artifacts})
     return context.info.model_copy(update={"record": record})
 
 
@@ -239,8 +239,8 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
         artifacts=(stored.artifact, *(other.artifact for other in used.values()), *samples),
         caveats=(
             *findings.caveats,
-            *_label_caveat(context, axis),
-            *signs_of_foreign_code(context, stored.evidence),
+            *beside_labels(context.info.record, axis),
+            *of_foreign_code(stored.evidence, runs_code=context.job.request.runs_code),
         ),
     )
 
@@ -257,13 +257,6 @@ def missing_need(context: Context, axis: Axis) -> str | None:
     if Need.GRADIENTS in axis.needs and not context.info.differentiable:
         return "the subject gives no gradients"
     return "no member data was given" if Need.MEMBERS in axis.needs else None
-
-
-def _label_caveat(context: Context, axis: Axis) -> tuple[Caveat, ...]:
-    """What makes every labelled number doubtful or meaningless stands beside each."""
-    if Need.LABELS not in axis.needs:
-        return ()
-    return tuple(caveat for caveat in context.info.record.caveats if caveat.id in _BESIDE_LABELS)
 
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:

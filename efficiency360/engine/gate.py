@@ -12,11 +12,15 @@ from efficiency360.audited import Audited, read_audited
 from efficiency360.axes import axis_type, make_axis
 from efficiency360.engine.recompute import recompute
 from efficiency360.errors import InputError
+from efficiency360.files import is_there
 from efficiency360.judge import NOT_GIVEN, Against, judge
+from efficiency360.records import Caveat
 from efficiency360.scorecards import scorecard_file
 from efficiency360.spec import load_audit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from efficiency360.records import AxisRecord, Scorecard
     from efficiency360.spec import AuditSpec
 
@@ -87,10 +91,11 @@ def gate(
     there = against.audited and against.audited.subject.fingerprint
     if there and there == found.subject.fingerprint:
         notes.append("the baseline is this very model")
+    found = replace(found, axes=tuple(_as_asked(axis, spec) for axis in found.axes))
     judgement = judge(spec, found.axes, against=against.against(found), today=day or today())
     verdict = judgement.verdict.model_copy(update={"reasons": (*judgement.verdict.reasons, *said)})
     judgement = judgement.model_copy(update={"verdict": verdict})
-    card = card.model_copy(update={"axes": found.axes}).judged(judgement, spec.record)
+    card = card.model_copy(update={"subject": found.subject, "axes": found.axes}).judged(judgement, spec.record)
     return Gated(card, spec, tuple(notes))
 
 
@@ -100,12 +105,33 @@ def with_defaults(found: Audited) -> Audited:
 
 
 def _with_defaults(record: AxisRecord) -> AxisRecord:
+    return record.model_copy(update={"settings": _all_settings(record.id, record.settings)})
+
+
+def _all_settings(axis_id: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        axis = make_axis(record.id, record.settings)
+        axis = make_axis(axis_id, settings)
     except InputError:  # of a plugin that is not here
+        return dict(settings)
+    return {field.name: getattr(axis, field.name) for field in fields(cast("Any", axis))}
+
+
+def _as_asked(record: AxisRecord, spec: AuditSpec) -> AxisRecord:
+    """The record, in doubt where it was measured with other settings than the audit file asks for."""
+    if record.status != "measured" or record.id not in spec.axes:
         return record
-    settings = {field.name: getattr(axis, field.name) for field in fields(cast("Any", axis))}
-    return record.model_copy(update={"settings": settings})
+    asked = _all_settings(record.id, spec.axes[record.id].settings)
+    had = _all_settings(record.id, record.settings)
+    differing = sorted(key for key in asked.keys() | had.keys() if asked.get(key) != had.get(key))
+    if not differing:
+        return record
+    told = ", ".join(f"{record.id}.{key} = {had.get(key)!s:.40} and not {asked.get(key)!s:.40}" for key in differing)
+    caveat = Caveat(
+        id=f"{record.id}.other_settings",
+        severity="critical",
+        text=f"It was measured with other settings than the audit file asks for: {told}.",
+    )
+    return record.model_copy(update={"caveats": (*record.caveats, caveat)})
 
 
 def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | None = None) -> Baseline:
@@ -114,12 +140,17 @@ def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | No
     Raises:
         InputError: the one that was given is not there, or was edited.
     """
+    named = spec.baseline_path
     if given is not None and str(given) == NONE:
+        if named is not None and is_there(scorecard_file(named)):
+            raise InputError(
+                f"--baseline none: {spec.file} names a baseline, and {named} is there; leave the option out"
+            )
         return Baseline(first=True, why="this is a first release (--baseline none)")
-    path = Path(given) if given is not None else spec.baseline_path
+    path = Path(given) if given is not None else named
     if path is None:
         return Baseline()
-    if given is None and not scorecard_file(path).exists():
+    if given is None and not is_there(scorecard_file(path)):
         where = os.path.normpath(path)
         return Baseline(why=f"there is none yet at {where}, where the audit file looks for it (e360 baseline accept)")
     try:

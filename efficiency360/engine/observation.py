@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from efficiency360.axes import Need, make_axis
-from efficiency360.engine.environment import host_fingerprint, versions
-from efficiency360.engine.guard import REPLACED, is_own
+from efficiency360.engine.doubts import TOLD, replaced
+from efficiency360.engine.environment import host_class, host_fingerprint, versions
+from efficiency360.engine.guard import is_own
 from efficiency360.engine.job import Observation
 from efficiency360.errors import AxisError
-from efficiency360.records import Caveat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from efficiency360.axes import Axis, Evidence, Labels
+    from efficiency360.axes import Axis, Labels
     from efficiency360.dataset import Dataset
     from efficiency360.engine.executors import Executor
     from efficiency360.engine.job import AuditJob
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from efficiency360.records import DatasetRecord
     from efficiency360.samples import Sample
     from efficiency360.subject.info import SubjectInfo
-
-_TOLD = 3
-_SELF_REPORTED = Caveat(
-    id="self_reported",
-    severity="warning",
-    text="Code that came with the model ran in the process that produced these numbers, and could have changed them.",
-)
 
 
 @dataclass(frozen=True)
@@ -103,26 +96,9 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
     starts = _start_anew(context, axis)
     asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress)
     evidence = {**context.executor.observe(asked), **starts}
-    if own := [name for name in _replaced(evidence) if is_own(name)]:
-        raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:_TOLD])})")
+    if own := [name for name in replaced(evidence) if is_own(name)]:
+        raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:TOLD])})")
     return context.store.save(axis.id, depends_on, evidence, time.monotonic() - started)
-
-
-def _replaced(evidence: Evidence) -> list[str]:
-    return [str(name) for name in evidence.get(REPLACED, ())]
-
-
-def signs_of_foreign_code(context: Context, evidence: Evidence) -> tuple[Caveat, ...]:
-    """What a reader must know of numbers that were produced beside a model's own code."""
-    caveats = []
-    if names := _replaced(evidence):
-        text = (
-            f"The model's code replaced parts of its libraries ({', '.join(names[:_TOLD])}): the numbers may not hold."
-        )
-        caveats.append(Caveat(id="libraries_replaced", severity="critical", text=text))
-    if context.job.request.runs_code:
-        caveats.append(_SELF_REPORTED)
-    return tuple(caveats)
 
 
 def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
@@ -161,7 +137,8 @@ def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> di
         "output": request.manifest.model.output,
         "data": context.dataset.fingerprint if context.dataset else None,
         "more_data": {name: data.record(data.image_hashes()).fingerprint for name, data in more.items()},
+        "code": request.runs_code,
         "device": [info.device, request.threads],
-        "host": host_fingerprint() if axis.timed else None,
+        "host": [host_fingerprint(), host_class()] if axis.timed else None,
         "versions": versions(),
     }

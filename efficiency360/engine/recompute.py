@@ -5,33 +5,34 @@ Nothing here imports torch: `measure` is a pure function of the evidence.
 
 from __future__ import annotations
 
-import io
-import json
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from efficiency360.arrays import load_arrays
 from efficiency360.audited import IMAGES, Audited, audited, evidence_bytes
 from efficiency360.axes import Need, make_axis
 from efficiency360.dataset import kept
-from efficiency360.engine.store import ABOUT, KEY
+from efficiency360.engine import origin
+from efficiency360.engine.doubts import beside_labels, of_foreign_code
 from efficiency360.errors import AxisError, InputError
-from efficiency360.files import canonical_json, sha256_bytes
 from efficiency360.words import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from efficiency360.axes import Axis, Labels
-    from efficiency360.records import AxisRecord, Findings, Measurement, Scorecard
+    from efficiency360.engine.origin import Evidence
+    from efficiency360.records import Artifact, AxisRecord, Caveat, Findings, Measurement, Scorecard, SubjectRecord
+    from efficiency360.samples import Sample
 
 _CLOSE = 1e-6
 _TOLD = 3
+_EDITED = "it was edited: audit the model again"
+_UNCHECKED = "its evidence is not beside the scorecard"
 
 
 @dataclass(frozen=True)
@@ -49,33 +50,70 @@ def recompute(card: Scorecard, folder: Path) -> Recomputed:
         InputError: the evidence is not what the scorecard names, is of another model, data, version or settings, or
             gives other numbers: somebody edited one of the two.
     """
-    labels = _labels(card, folder)
     found = audited(card, folder)
+    subject = _asked_again(card, folder)
+    labels = _labels(card, folder)
     axes, samples, unchecked = [], dict(found.samples), {}
     for record in card.axes:
+        again = _Again(card.model_copy(update={"subject": subject}), record, folder, labels)
         if record.status != "measured":
             axes.append(record)
-            continue
-        again = _Again(card, record, folder, labels)
-        if why := again.why_not():
+        elif why := again.why_not():
             unchecked[record.id] = why
             axes.append(record)
-            continue
-        findings = again.findings()
-        axes.append(_agreed(record, findings, folder))
-        samples[record.id] = findings.samples
-    _check_samples(axes, samples, folder)
-    return Recomputed(replace(found, axes=tuple(axes), samples=samples), unchecked)
+        else:
+            findings = again.findings()
+            axes.append(_agreed(record, findings, folder))
+            samples[record.id] = findings.samples
+    _check_samples(axes, [one for some in samples.values() for one in some], folder)
+    return Recomputed(replace(found, subject=subject, axes=tuple(axes), samples=samples), unchecked)
 
 
 def _labels(card: Scorecard, folder: Path) -> Labels | None:
+    """The labels beside the scorecard; None where there are none.
+
+    Raises:
+        InputError: they are not those of the scorecard's data.
+    """
     for artifact in card.dataset.artifacts if card.dataset else ():
         if artifact.kind == IMAGES and (data := evidence_bytes(artifact, folder)) is not None:
             try:
-                return kept.labels_of(data)
+                found = kept.from_bytes(data)
             except ValueError as error:
                 raise InputError(f"{folder / artifact.path}: {error}") from error
+            if card.dataset and found.fingerprint != card.dataset.fingerprint:
+                raise InputError(f"{folder / artifact.path}: not the scorecard's images or labels; {_EDITED}")
+            return found.labels
     return None
+
+
+def _asked_again(card: Scorecard, folder: Path) -> SubjectRecord:
+    """The subject with all caveats on how it answers when it is asked again, also those that were taken out.
+
+    Raises:
+        InputError: the evidence is of another model.
+    """
+    subject = card.subject
+    for artifact in subject.artifacts:
+        if (data := evidence_bytes(artifact, folder)) is not None:
+            evidence = origin.read(data, "behaviour", folder)
+            axis = make_axis("behaviour", {})
+            if evidence.about is None or evidence.about["subject"][:2] != [subject.fingerprint, subject.arch]:
+                raise InputError(f"{folder}: how the model answers was observed of another model; {_EDITED}")
+            caveats = _measure(axis, evidence.arrays, None, folder).caveats
+            return subject.model_copy(update={"caveats": _joined(subject.caveats, caveats)})
+    return subject
+
+
+def _measure(axis: Axis, evidence: Mapping[str, NDArray[np.generic]], labels: Labels | None, folder: Path) -> Findings:
+    try:
+        return axis.measure(evidence, labels)
+    except (AxisError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+        raise InputError(f"{folder}: the evidence of {axis.id} cannot be measured: {told(error)}") from error
+
+
+def _joined(first: tuple[Caveat, ...], more: tuple[Caveat, ...]) -> tuple[Caveat, ...]:
+    return tuple(dict.fromkeys((*first, *more)))
 
 
 class _Again:
@@ -83,49 +121,62 @@ class _Again:
 
     def __init__(self, card: Scorecard, record: AxisRecord, folder: Path, labels: Labels | None) -> None:
         self._card, self._record, self._folder, self._labels = card, record, folder, labels
-        self._bytes = {
-            artifact.path: evidence_bytes(artifact, folder)
-            for artifact in record.artifacts
-            if artifact.kind == "evidence"
-        }
+        self._named = [artifact for artifact in record.artifacts if artifact.kind == "evidence"]
 
     def why_not(self) -> str:
         """Why it cannot be; empty where it can.
 
         Raises:
-            InputError: it was measured, but from no evidence.
+            InputError: it names no evidence, or no labels though it needs some, as no audit leaves it.
         """
-        if f"evidence/{self._record.id}.npz" not in self._bytes:
+        if _of(self._record.id) not in {artifact.path for artifact in self._named}:
             raise InputError(
                 f"{self._folder}: the scorecard names no evidence for {self._record.id}, as every measured axis does;"
-                " it was edited: audit the model again"
+                f" {_EDITED}"
             )
-        if None in self._bytes.values():
-            return "its evidence is not beside the scorecard"
-        if self._axis().needs & {Need.LABELS, Need.GROUPS} and self._labels is None:
-            return "the labels are not beside the scorecard"
+        self._evidence = dict(self._read())
+        if len(self._evidence) < len(self._named):
+            return _UNCHECKED
+        if any(evidence.about is None for evidence in self._evidence.values()):
+            return "its evidence is too old to say what it is of"
+        self._axis = self._made()
+        if self._axis.needs & {Need.LABELS, Need.GROUPS} and self._labels is None:
+            return self._without_labels()
+        if not self._card.subject.artifacts and not self._odd:
+            raise InputError(f"{self._folder}: the scorecard names no evidence of how the model answers; {_EDITED}")
         return ""
 
     def findings(self) -> Findings:
-        """Measure.
+        """Measure, with the doubts that the engine adds.
 
         Raises:
-            InputError: what is there cannot be measured, or not by this version of the axis.
+            InputError: what is there cannot be measured, or is of something else than the scorecard says.
         """
-        axis, same_data = self._axis(), True
-        evidence: dict[str, NDArray[np.generic]] = {}
-        for path, data in self._bytes.items():
-            name = path.removeprefix("evidence/").removesuffix(".npz")
-            arrays = self._arrays(path, data or b"")
-            same_data &= self._check_origin(name, arrays)
-            prefix = "" if name == axis.id else f"{name}."
-            evidence |= {f"{prefix}{key}": array for key, array in arrays.items() if key not in {KEY, ABOUT}}
-        try:
-            return axis.measure(evidence, self._labels if same_data else None)
-        except (AxisError, ValueError, LookupError, TypeError, ArithmeticError) as error:
-            raise InputError(f"{self._folder}: the evidence of {axis.id} cannot be measured: {told(error)}") from error
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for name, evidence in self._evidence.items():
+            origin.check(evidence, name, self._record, self._card, self._folder)
+            prefix = "" if name == self._axis.id else f"{name}."
+            arrays |= {f"{prefix}{key}": array for key, array in evidence.arrays.items()}
+        own = self._evidence[self._axis.id]
+        found = _measure(self._axis, arrays, self._labels if self._is_of_these_data(own) else None, self._folder)
+        doubts = (
+            *beside_labels(self._card.subject, self._axis),
+            *of_foreign_code(own.arrays, runs_code=own.runs_code),
+        )
+        return found.model_copy(update={"caveats": _joined(found.caveats, doubts)})
 
-    def _axis(self) -> Axis:
+    @property
+    def _odd(self) -> bool:
+        """Whether the subject could not be asked again, so that there is no evidence of it."""
+        return any(caveat.id == "subject.behaviour_unknown" for caveat in self._card.subject.caveats)
+
+    def _read(self) -> Iterator[tuple[str, Evidence]]:
+        for artifact in self._named:
+            if (data := evidence_bytes(artifact, self._folder)) is not None:
+                name = artifact.path.removeprefix("evidence/").removesuffix(".npz")
+                yield name, origin.read(data, name, self._folder)
+
+    def _made(self) -> Axis:
         axis = make_axis(self._record.id, self._record.settings)
         if axis.version != self._record.version:
             raise InputError(
@@ -134,120 +185,84 @@ class _Again:
             )
         return axis
 
-    def _arrays(self, path: str, data: bytes) -> dict[str, NDArray[np.generic]]:
-        try:
-            return load_arrays(io.BytesIO(data))
-        except ValueError as error:
-            raise InputError(f"{self._folder / path} cannot be read: {error}") from error
+    def _without_labels(self) -> str:
+        if self._card.dataset is None or not _named_images(self._card.dataset.artifacts):
+            raise InputError(f"{self._folder}: the scorecard names no labels for {self._record.id}; {_EDITED}")
+        return "the labels are not beside the scorecard"
 
-    def _check_origin(self, name: str, arrays: Mapping[str, NDArray[np.generic]]) -> bool:
-        """Whether evidence is of the scorecard's data; older evidence does not tell, and counts as such.
-
-        Raises:
-            InputError: it is of another model, machine, version or settings.
-        """
-        if ABOUT not in arrays:
-            return True
-        try:
-            text = str(arrays[ABOUT])
-            origin = _origin(json.loads(text))
-            intact = sha256_bytes(text.encode()) == str(arrays[KEY])
-        except (ValueError, LookupError, TypeError) as error:
-            raise InputError(f"{self._folder}: the evidence of {name} does not say what it is of") from error
-        for what, value in self._expected(name, timed=origin["machine"] is not None).items():
-            if canonical_json(origin[what]) != canonical_json(value) or not intact:
-                raise InputError(
-                    f"{self._folder}: the evidence of {name} is of another {what} than the scorecard says; one of the"
-                    " two was exchanged or edited"
-                )
-        return bool(origin["data"] == self._data)
-
-    @property
-    def _data(self) -> str | None:
-        return self._card.dataset.fingerprint if self._card.dataset else None
-
-    def _expected(self, name: str, *, timed: bool) -> dict[str, object]:
-        """What the scorecard says that the evidence of an axis is of; evidence from elsewhere may be of other data."""
-        where = self._record.environment or self._card.environment
-        expected: dict[str, object] = {"model": [self._card.subject.fingerprint, self._card.subject.arch]}
-        if timed:
-            expected["machine"] = where.host
-        if name == self._record.id:
-            expected["axis, version and settings"] = [name, self._record.version, self._record.settings]
-        if self._record.environment is None:
-            expected["data"] = self._data
-        return expected
+    def _is_of_these_data(self, evidence: Evidence) -> bool:
+        """Evidence from elsewhere may be of other data, whose labels are not here."""
+        data = self._card.dataset.fingerprint if self._card.dataset else None
+        return evidence.about is not None and evidence.about["data"] == data
 
 
-def _origin(about: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "model": about["subject"][:2],
-        "machine": about["host"],
-        "axis, version and settings": about["axis"],
-        "data": about["data"],
-    }
+def _of(axis_id: str) -> str:
+    return f"evidence/{axis_id}.npz"
+
+
+def _named_images(artifacts: Sequence[Artifact]) -> bool:
+    return any(artifact.kind == IMAGES for artifact in artifacts)
 
 
 def _agreed(record: AxisRecord, findings: Findings, folder: Path) -> AxisRecord:
-    """The record with the numbers of its evidence.
+    """The record with what its evidence gives.
 
     Raises:
         InputError: its own numbers are others.
     """
     again = {_key(one): one for one in findings.measurements}
-    differing = [
-        f"{one.label} is {one.value:.6g}, measured again {_value(again.get(_key(one)))}"
-        for one in record.measurements
-        if not _same(one, again.get(_key(one)))
-    ]
-    if again.keys() - {_key(one) for one in record.measurements}:
-        differing.append("it lacks measurements")
-    if differing:
+    before = {_key(one): one for one in record.measurements}
+    differing = [f"{one.label}: {why}" for key, one in before.items() if (why := _difference(one, again.get(key)))]
+    differing += [f"{one.label} is missing" for key, one in again.items() if key not in before]
+    if differing or len(before) < len(record.measurements):
         told_of = "; ".join(differing[:_TOLD]) + ("; ..." if len(differing) > _TOLD else "")
         raise InputError(
-            f"{folder}: the scorecard does not say what its evidence says ({told_of}); it was edited, or made by"
-            " another version of e360: audit the model again"
+            f"{folder}: the scorecard does not say what its evidence says ({told_of or 'a number stands there twice'});"
+            " it was edited, or made by another version of e360: audit the model again"
         )
-    caveats = tuple(dict.fromkeys((*findings.caveats, *record.caveats)))
-    return record.model_copy(update={"caveats": caveats, "series": findings.series})
+    measurements = tuple(again[_key(one)].model_copy(update={"params": one.params}) for one in record.measurements)
+    caveats = _joined(record.caveats, findings.caveats)
+    return record.model_copy(update={"measurements": measurements, "caveats": caveats, "series": findings.series})
 
 
-def _key(measurement: Measurement) -> str:
-    """Name and params, without the machine that evidence from elsewhere is signed with."""
-    params = {key: value for key, value in measurement.params.items() if key != "host"}
-    return measurement.model_copy(update={"params": params}).label
+def _key(measurement: Measurement | Sample) -> tuple[object, ...]:
+    """Name and params, each with its type, without the machine that evidence from elsewhere is signed with."""
+    params = {(key, type(value), value) for key, value in measurement.params.items() if key != "host"}
+    return measurement.name, frozenset(params)
 
 
-def _value(measurement: Measurement | None) -> str:
-    if measurement is None:
-        return "there is none"
-    interval = measurement.interval
-    return f"{measurement.value:.6g}" + (f" ({interval.low:.6g} to {interval.high:.6g})" if interval else "")
+def _difference(one: Measurement, other: Measurement | None) -> str:
+    """In what a number differs from the one measured again; empty where it does not."""
+    if other is None:
+        return "measured again there is none"
+    for what in ("unit", "better", "n"):
+        if getattr(one, what) != getattr(other, what):
+            return f"{what} is {getattr(one, what)}, measured again {getattr(other, what)}"
+    if not _close(one.value, other.value):
+        return f"{one.value:.6g}, measured again {other.value:.6g}"
+    mine, theirs = one.interval, other.interval
+    if mine and theirs and mine.method == theirs.method:
+        ends = zip((mine.low, mine.high, mine.level), (theirs.low, theirs.high, theirs.level), strict=True)
+        return "" if all(_close(a, b) for a, b in ends) else "another interval, measured again"
+    return "" if mine is theirs is None else "another interval, measured again"
 
 
-def _same(one: Measurement, other: Measurement | None) -> bool:
-    if other is None or (one.unit, one.better, one.n) != (other.unit, other.better, other.n):
-        return False
-    pairs = [(one.value, other.value)]
-    if one.interval and other.interval:
-        pairs += [(one.interval.low, other.interval.low), (one.interval.high, other.interval.high)]
-        pairs += [(one.interval.level, other.interval.level)]
-    alike = all(math.isclose(a, b, rel_tol=_CLOSE, abs_tol=_CLOSE**2) for a, b in pairs)
-    return alike and (one.interval is None) == (other.interval is None)
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=_CLOSE, abs_tol=_CLOSE**2)
 
 
-def _check_samples(axes: Sequence[AxisRecord], samples: Mapping[str, Iterable[Any]], folder: Path) -> None:
+def _check_samples(axes: Sequence[AxisRecord], samples: Sequence[Sample], folder: Path) -> None:
     """Refuse samples that make another number than the scorecard has.
 
     Raises:
         InputError: naming it.
     """
-    numbers = {_key(one): one.value for axis in axes for one in axis.measurements}
-    for sample in (one for some in samples.values() for one in some):
-        label = ", ".join(f"{key}={value}" for key, value in sorted(sample.params.items()))
-        said = numbers.get(f"{sample.name}{{{label}}}" if label else sample.name)
-        if said is None or not math.isclose(said, sample.value, rel_tol=_CLOSE, abs_tol=_CLOSE):
+    numbers = {_key(one): one for axis in axes for one in axis.measurements}
+    for sample in samples:
+        number = numbers.get(_key(sample))
+        if number is None or number.n != len(sample.values) or not _close(number.value, sample.value):
+            said = f"{number.value:.6g} of {number.n}" if number else "not there"
             raise InputError(
-                f"{folder}: {sample.name} is {said} in the scorecard, its samples make it {sample.value:.6g}; it was"
-                " edited: audit the model again"
+                f"{folder}: {sample.name} is {said} in the scorecard, its samples make it {sample.value:.6g} of"
+                f" {len(sample.values)}; {_EDITED}"
             )

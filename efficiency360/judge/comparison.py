@@ -53,6 +53,14 @@ class _Drop:
 
 
 def compare(measurement: Measurement, here: Audited, there: Audited) -> Found | str:
+    """As `_compared`; numbers too large or odd to compute with are not compared."""
+    try:
+        return _compared(measurement, here, there)
+    except (ArithmeticError, ValueError) as error:
+        return f"the numbers cannot be computed with ({error})"
+
+
+def _compared(measurement: Measurement, here: Audited, there: Audited) -> Found | str:
     """How a measurement of the audit `here` compares with the same one of the audit `there` (the baseline).
 
     Right and wrong on the same images: Tango's score interval of the paired difference. Other numbers of the same
@@ -119,7 +127,11 @@ def _samples_of(measurement: Measurement, audit: Audited) -> Sample | None:
 def _contradicted(measurement: Measurement, audit: Audited) -> str:
     """What samples say that make another number; empty where they agree or are not there."""
     sample = _samples_of(measurement, audit)
-    if sample is None or math.isclose(sample.value, measurement.value, rel_tol=1e-6, abs_tol=1e-9):
+    if sample is None:
+        return ""
+    if measurement.n != len(sample.values):
+        return f"{measurement.label} is of {measurement.n} in the scorecard, its samples are {len(sample.values)}"
+    if math.isclose(sample.value, measurement.value, rel_tol=1e-6, abs_tol=1e-9):
         return ""
     return f"{measurement.label} is {measurement.value:.6g} in the scorecard, its samples make it {sample.value:.6g}"
 

@@ -77,13 +77,13 @@ def _not_proven(result: RuleResult, comparisons: int) -> RuleResult:
 
 
 def _apply(rule: RuleSpec, against: Against | None) -> list[_Tested]:
+    axes = against.here.axes if against else ()
+    found = matching(axes, rule.measurement, rule.params)
+    if against is not None and not found:
+        return [_Tested(result(rule, None, "inconclusive", why_nothing(rule, axes)))]
     if against is None or against.baseline is None:
         why = against.why if against else NOT_GIVEN
         return [_Tested(result(rule, None, "inconclusive", f"not compared: {why}"))]
-    axes = against.here.axes
-    found = matching(axes, rule.measurement, rule.params)
-    if not found:
-        return [_Tested(result(rule, None, "inconclusive", why_nothing(rule, axes)))]
     return [_judged(rule, measurement, against.here, against.baseline) for measurement in found]
 
 

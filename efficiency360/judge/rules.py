@@ -58,8 +58,9 @@ def why_nothing(rule: RuleSpec, axes: Iterable[AxisRecord]) -> str:
     if not same:
         known = dict.fromkeys(measurement.name for measurement in record.measurements)
         return f"the axis {axis_id} holds no measurement {rule.measurement}{suggest(rule.measurement, known)}"
-    wanted = ", ".join(f"{key}={value}" for key, value in rule.params.items())
-    return f"no {rule.measurement} has {wanted}{suggest(wanted, [measurement.label for measurement in same])}"
+    wanted = ", ".join(f"{key} = {value!r}" for key, value in rule.params.items())
+    there = [", ".join(f"{key} = {value!r}" for key, value in one.params.items()) for one in same]
+    return f"no {rule.measurement} has {wanted}{suggest(wanted, dict.fromkeys(there))}"
 
 
 def _against_limit(rule: RuleSpec, measurement: Measurement, doubt: str | None) -> RuleResult:

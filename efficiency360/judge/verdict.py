@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from efficiency360.judge.matching import matching
 from efficiency360.judge.relative import NOT_GIVEN, apply_relative
 from efficiency360.judge.rules import apply_rule, doubt
 from efficiency360.records import AxisRecord, Outcome, RuleResult, Verdict, Waived
@@ -70,14 +71,19 @@ def _with_waiver(result: RuleResult, spec: AuditSpec, today: date) -> RuleResult
 def _forgiven(result: RuleResult, spec: AuditSpec, axes: Iterable[AxisRecord], against: Against | None) -> bool:
     """Whether the audit file, or a first release, lets this undecided rule pass."""
     if _without_baseline(result, against):
-        return spec.without_baseline == "pass" or (against is not None and against.first)
+        there = bool(matching(axes, result.measurement, result.params)) and doubt(result.measurement, axes) is None
+        return there and (spec.without_baseline == "pass" or (against is not None and against.first))
     return spec.inconclusive == "pass" and _only_wide(result, axes)
 
 
 def _only_wide(result: RuleResult, axes: Iterable[AxisRecord]) -> bool:
-    """Whether nothing but the width of its interval leaves a rule undecided."""
-    incomparable = result.bound == "no_worse_than_baseline" and result.comparison is None
-    return result.measured is not None and not incomparable and doubt(result.measurement, axes) is None
+    """Whether only the width of its interval leaves a rule undecided: not absence, doubt, or many comparisons."""
+    if result.measured is None or doubt(result.measurement, axes) is not None:
+        return False
+    if result.bound != "no_worse_than_baseline":
+        return result.interval is not None and result.interval.low <= result.limit <= result.interval.high
+    interval = result.comparison.interval if result.comparison else None
+    return interval is not None and interval.low <= result.limit < interval.high
 
 
 def _all_clear(blocking: Sequence[RuleResult], against: Against | None) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Statistic = Callable[[NDArray[np.int64]], float]
 _FEW = 30
 _SPARSE = 5
+_LEAST, _MANY = 1e-12, 200
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,14 @@ class Bootstrap:
     def p(self, difference: float) -> float:
         """One-sided p-value of the true difference being at most `difference`; never 0.
 
-        The share of resamples at or below it, itself counted; at least one half where the value is, and at least what
-        the floor says.
+        The share of resamples at or below it, itself counted; where there is none, what a normal number of their
+        spread says, if that is less: many comparisons need smaller ones than resamples can show. At least one half
+        where the value is, and at least what the floor says.
         """
-        share = (1 + int(np.count_nonzero(self.draws <= difference))) / (1 + len(self.draws))
+        below = int(np.count_nonzero(self.draws <= difference))
+        share = (1 + below) / (1 + len(self.draws))
+        if not below and len(self.draws) >= _MANY and (spread := float(self.draws.std())) > 0:
+            share = min(share, max(NormalDist().cdf((difference - self.value) / spread), _LEAST))
         least = self.floor.p(difference) if self.floor is not None else 0.0
         return max(share, least, 0.5 if self.value <= difference else 0.0)
 

@@ -127,13 +127,21 @@ def more_by_width(
     if distance == 0:
         return None
     ratio = 1 + _NORMAL.inv_cdf(power) / _NORMAL.inv_cdf((1 + level) / 2)
-    return _whole(n_now * (width_now * ratio / distance) ** 2)
+    return _whole(n_now * _squared(width_now * ratio, distance))
 
 
 def _needed(variance_there: float, variance: float, distance: float, power: float, level: float) -> float:
     """The score test's sample size for a distance, with an image's variance there and in truth."""
     z, z_power = _NORMAL.inv_cdf((1 + level) / 2), _NORMAL.inv_cdf(power)
-    return ((z * math.sqrt(variance_there) + z_power * math.sqrt(variance)) / distance) ** 2
+    return _squared(z * math.sqrt(variance_there) + z_power * math.sqrt(variance), distance)
+
+
+def _squared(width: float, distance: float) -> float:
+    """(width / distance)^2, infinite where that is too large to compute."""
+    try:
+        return float((width / distance) ** 2)
+    except OverflowError:
+        return math.inf
 
 
 def _whole(n: float) -> int | None:
