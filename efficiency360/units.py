@@ -80,8 +80,10 @@ def worsening_spread(interval: Interval, unit: str, *, relative: bool) -> str:
 
 
 def _points(amount: float) -> str:
-    """One decimal, without a trailing 0; two digits of what would come out as 0 but is not."""
-    return f"{amount:.2g}" if 0 < amount < 0.05 else f"{amount:.1f}".removesuffix(".0")  # noqa: PLR2004 - rounds to 0
+    """Two decimals below 10 and one from there on, without trailing zeros; two digits of what would come out as 0."""
+    if 0 < amount < 0.005:  # noqa: PLR2004 - rounds to 0
+        return f"{amount:.2g}"
+    return f"{amount:.{2 if amount < 10 else 1}f}".rstrip("0").rstrip(".")  # noqa: PLR2004 - see above
 
 
 def margin(amount: float, unit: str, *, relative: bool) -> str:

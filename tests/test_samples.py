@@ -54,6 +54,9 @@ def test_they_make_their_number():
         {"of": np.array([-1, 0])},
         {"how": "group mean"},
         {"groups": np.array([0, 1])},
+        {"drift": -1.0},
+        {"drift": float("nan")},
+        {"how": "median of stretches", "values": np.zeros(2)},
     ],
 )
 def test_what_makes_no_sense_is_refused(broken):
@@ -71,6 +74,8 @@ def test_what_makes_no_sense_is_refused(broken):
         {"values": np.ones(3)},
         {"of": np.ones(3, int)},
         {"values": np.array(["a"] * 197)},
+        {"values": np.ones(197, complex)},
+        {"index": np.array("[" * 100_000)},
     ],
 )
 def test_a_file_that_does_not_fit_together_is_refused(change):

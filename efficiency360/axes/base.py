@@ -46,6 +46,8 @@ def _nowhere() -> None:
 class Run:
     """How to observe: seed, threads, where to report progress, and further data sets by the name the axis gave them.
 
+    `labels` (N,) are the classes of the data's images, for axes that say `sees_labels`.
+
     `mark()` has the auditing process note its own clock and the state of the machine; it returns when that process is
     asleep again, so what is timed between two marks is undisturbed. See `engine.host` for what is noted.
     """
@@ -55,6 +57,7 @@ class Run:
     progress: Progress
     mark: Callable[[], None] = _nowhere
     sources: Mapping[str, ImageStream] = field(default_factory=dict)
+    labels: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Axis(Protocol):
     that nothing may disturb it. `fresh_starts` is how many new processes are started for it, one after the other, by
     the auditor's clock (evidence `start_s`, seconds from start to first answer); it observes in the last of them.
     `data_sets` names further data sets by path. `compiles` says that it starts a compiler, which the wall lets through
-    for models without code of their own.
+    for models without code of their own. `sees_labels` says that it cannot observe without the labels, as attacks
+    cannot: then they are in the model's process.
     """
 
     id: ClassVar[str]
@@ -90,6 +94,7 @@ class Axis(Protocol):
     uses: ClassVar[tuple[str, ...]] = ()
     may_use: ClassVar[tuple[str, ...]] = ()
     timed: ClassVar[bool] = False
+    sees_labels: ClassVar[bool] = False
 
     @property
     def fresh_starts(self) -> int:

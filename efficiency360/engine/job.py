@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from efficiency360.dataset import Dataset
@@ -54,12 +56,16 @@ class Quiet:
 
 @dataclass(frozen=True)
 class Observation:
-    """One axis to be observed: its id and settings, the data sets by name (`data` is the audit's own)."""
+    """One axis to be observed: its id and settings, the data sets by name (`data` is the audit's own).
+
+    `labels` (N,) go to the model's process only for axes that cannot do without.
+    """
 
     axis_id: str
     settings: Mapping[str, Any]
     data_sets: Mapping[str, Dataset] = field(default_factory=dict)
     progress: Callable[[int, int], None] = lambda _done, _total: None
+    labels: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

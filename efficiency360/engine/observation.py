@@ -94,7 +94,8 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
         return found
     started = time.monotonic()
     starts = _start_anew(context, axis)
-    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress)
+    labels = context.labels.classes if axis.sees_labels and context.labels is not None else None
+    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, labels)
     evidence = {**context.executor.observe(asked), **starts}
     if own := [name for name in replaced(evidence) if is_own(name)]:
         raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:TOLD])})")

@@ -150,7 +150,8 @@ class Worker:
         assert self._process is not None  # noqa: S101 - `_reload_if_gone` comes first
         images = {name: len(data) for name, data in asked.data_sets.items()}
         command = {"axis": asked.axis_id, "settings": dict(asked.settings), "images": images}
-        self._pipe.send(Message("observe", command))
+        arrays = {} if asked.labels is None else {"labels": asked.labels}
+        self._pipe.send(Message("observe", command, arrays=arrays))
         gathering = Gathering(self._host, self._process.pid)
         while (message := self._pipe.receive()).kind != "done":
             gathering.count()

@@ -10,13 +10,14 @@ import threading
 import traceback
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from efficiency360.engine.job import Observation
 from efficiency360.engine.wire import Message, WireError, receive, send
 from efficiency360.errors import AxisError, E360Error
 from efficiency360.words import told
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from efficiency360.engine.observer import Observer
@@ -92,8 +93,8 @@ def serve(link: Link, layers: tuple[str, ...]) -> None:
             elif observer is not None:
                 _observe(link, command, observer)
         except BaseException as error:  # noqa: BLE001 - whatever the subject raises is a result to report
+            traceback.print_exc()  # before the answer: after it this process may be killed at once
             link.send(Message("error", {"category": _category(error), "message": _told(error)}))
-            traceback.print_exc()
 
 
 def _load(link: Link, command: Message) -> Observer:
@@ -115,7 +116,9 @@ def _observe(link: Link, command: Message, observer: Observer) -> None:
         link.send(Message("mark"))
         link.receive()
 
-    asked = Observation(command.body["axis"], command.body["settings"], progress=progress)
+    labels = command.arrays.get("labels")
+    known = None if labels is None else labels.astype(np.int64)
+    asked = Observation(command.body["axis"], command.body["settings"], progress=progress, labels=known)
     for piece in observer.observe(asked, sources, mark):
         link.send(Message("evidence", arrays=piece))
     link.send(Message("done"))

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from efficiency360.render import html
+from efficiency360.render import html, text
 from efficiency360.render.caveats import shared, standing_open, warnings
 from efficiency360.render.gallery import COLUMNS, LETTERS, Column
 from efficiency360.render.pareto import Figure, figures
@@ -80,9 +80,16 @@ class View:
         levels = [cell.level for cell in cells if cell.level]
         return (levels[0], len(levels)) if len(set(levels)) == 1 else None
 
+    @property
+    def apart(self) -> str:
+        """What the mark of changes says that were judged as if on different images; empty where none was."""
+        parts = [part for section in self.sections for part in section.parts]
+        rows = [*self.headline, *(row for part in parts for row in (*part.shown, *part.folded))]
+        return _capital(text.APART) if any(cell.apart for row in rows for cell in row.cells) else ""
+
     def tally(self, model: int) -> list[tuple[str, int]]:
         """How often which outcome stands among the headlines of a model."""
-        counts = Counter(row.cells[model].outcome for row in self.headline)
+        counts = Counter(row.cells[model].outcome or "missing" for row in self.headline)
         return [(outcome, counts[outcome]) for outcome in words()["outcome"] if counts[outcome]]
 
 
@@ -120,6 +127,10 @@ def arrange(
         notes=notes.all,
         figures=figures(plots, names, words()["figure"]),
     )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _names(names: Sequence[str], places: Sequence[Path]) -> list[str]:

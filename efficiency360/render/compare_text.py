@@ -12,6 +12,7 @@ from rich.text import Text
 
 from efficiency360.render import text
 from efficiency360.render.compare import words
+from efficiency360.render.naming import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,9 @@ def _table(view: View, models: Sequence[int]) -> RenderableType:
     table.add_column("", width=_LABEL, overflow="fold")
     for index in models:
         width = _COLUMN if index else _REFERENCE
-        table.add_column(_plain(view.models[index].name), width=width, overflow="fold")
+        table.add_column(
+            Text("\n").join(map(_plain, lines(view.models[index].name, width))), width=width, overflow="fold"
+        )
     for row in view.headline:
         table.add_row(_label(row), *(_cell(row.cells[index]) for index in models))
     return table
@@ -100,12 +103,14 @@ def _notes(view: View) -> Iterator[RenderableType]:
         yield _plain(words()["terminal_open"], "dim")
     if any(cell.change for cell in cells):
         yield _plain(words()["terminal_change"], "dim")
+    if any(cell.apart for cell in cells):
+        yield _plain(words()["apart_note"].format(how=view.apart), "dim")
     used = sorted({cell.note for cell in cells} - {0})
-    if used:
-        yield _plain(words()["terminal_refused"], "dim")
     for number in used:
         note = view.notes[number - 1]
-        yield _plain(f"[{number}] {words()['outcome']['refused']}: {note.reason} ({', '.join(note.names)})")
+        names = [name for name in note.names if name not in note.reason]
+        about = f" ({', '.join(names)})" if names else ""
+        yield _plain(f"[{number}] {words()['outcome']['refused']}: {note.reason}{about}")
 
 
 def _caveats(view: View) -> Iterator[RenderableType]:

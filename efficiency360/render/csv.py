@@ -81,7 +81,7 @@ def _against(rules: Sequence[RuleResult]) -> Iterator[str]:
 
 
 def _said(rule: RuleResult) -> str:
-    waiver = f" ({text.waiver(rule.waiver)})" if rule.waiver else ""
+    waiver = f" ({text.waiver(rule)})" if rule.waiver and rule.outcome != "pass" else ""
     return f"{rule.rule}: {text.outcome(rule)}{waiver}"
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from efficiency360.errors import InputError
 from efficiency360.records import Scorecard, Verdict
 from efficiency360.render import text
-from efficiency360.render.tables import RuleView, by_urgency, rule_views
+from efficiency360.render.methods import method
+from efficiency360.render.release import whole
+from efficiency360.render.results import RuleView, by_chance, gather, rule_views, why_open
 from efficiency360.spec import suggest
 from efficiency360.units import worsening
 from efficiency360.words import one_line
@@ -16,32 +18,15 @@ from efficiency360.words import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from efficiency360.records import Interval, Outcome
+    from efficiency360.records import Interval
+    from efficiency360.render.results import Finding, RuleGroup
     from efficiency360.spec import AuditSpec, RuleSpec
 
 _WIDTH: Final = 80
 _TOLD_IN_FULL = 3
 _LONGEST = 2000
+_PART_OF_THE_IMAGES = frozenset({"class", "group"})
 _TIMED = frozenset({"ms", "images/s", "J"})
-_SEVERITIES = {"block": "stops the release if it fails", "warn": "only warns", "info": "only informs"}
-_METHODS = (
-    ("wilson by class", "Wilson's interval of each class, put together (Zou and Donner 2008)"),
-    ("wilson", "Wilson's score interval of a proportion (Wilson 1927)"),
-    ("tango", "Tango's score interval of a difference on the same images (Tango 1998)"),
-    ("newcombe, paired", "Newcombe's interval of a difference on the same images (Newcombe 1998)"),
-    ("newcombe", "Newcombe's interval of a difference of two proportions (Newcombe 1998)"),
-    ("square-and-add", "square-and-add of two intervals, as if independent (Zou and Donner 2008)"),
-    ("bootstrap, widened", "a bootstrap, widened because few images tell (Efron and Tibshirani 1993)"),
-    ("bootstrap", "a bootstrap, the images drawn anew again and again (Efron and Tibshirani 1993)"),
-    ("order statistics", "order statistics of the timed runs (Conover 1999)"),
-    ("medians of stretches", "Student's interval of the medians of separate stretches of time"),
-    ("tolerance of stretches", "a tolerance limit over separate stretches of time (Natrella 1963)"),
-    ("batch means", "the means of batches of runs (Law 2015)"),
-    ("hodges-lehmann", "Hodges and Lehmann's interval of a shift between timings (Hodges and Lehmann 1963)"),
-    ("simultaneous", "simultaneous intervals of all pairs of groups (Games and Howell 1976)"),
-    ("max-t", "simultaneous intervals of all groups (max-t)"),
-)
-"""Ways to make an interval by how their names begin, the longer names first."""
 
 
 def explain(judged: Scorecard | Verdict, spec: AuditSpec, rule_id: str) -> str:
@@ -60,41 +45,50 @@ def explain(judged: Scorecard | Verdict, spec: AuditSpec, rule_id: str) -> str:
         known = [one_line(rule.id, 60) for rule in spec.rules]
         name = one_line(rule_id, 60)
         raise InputError(f"the audit '{one_line(spec.title, 60)}' has no rule '{name}'{suggest(name, known)}")
-    views = by_urgency(view for view in _views(judged) if view.result.rule == rule_id)
-    if not views:
+    group = next(iter(gather((view for view in _views(judged) if view.result.rule == rule_id), _TOLD_IN_FULL)), None)
+    if group is None:
         raise InputError(f"rule '{one_line(rule_id, 60)}' is not in the verdict; judge again: e360 gate --audit FILE")
-    return "\n".join(_lines(rule, spec, views)) + "\n"
+    verdict = judged.verdict if isinstance(judged, Scorecard) else judged
+    return "\n".join(_lines(rule, spec, group, verdict)) + "\n"
 
 
 def _views(judged: Scorecard | Verdict) -> Iterable[RuleView]:
     return rule_views(judged) if isinstance(judged, Scorecard) else (RuleView(one, None) for one in judged.rules)
 
 
-def _lines(rule: RuleSpec, spec: AuditSpec, views: list[RuleView]) -> Iterator[str]:
-    first = views[0].result
+def _lines(rule: RuleSpec, spec: AuditSpec, group: RuleGroup, verdict: Verdict) -> Iterator[str]:
+    first = group.worst.result
+    if_it_fails = " if it fails" if first.severity == "block" else ""
     yield from _wrapped(f"Rule {rule.id}: {text.outcome(first).upper()}", "")
-    yield from _part("What it says", [f"{_says(views)}. It {_SEVERITIES[first.severity]}."])
+    yield from _part("What it says", [f"{_says(group)}. It {text.SEVERITIES[first.severity]}{if_it_fails}."])
     yield from _part("Why", [first.rationale])
-    for view in views[:_TOLD_IN_FULL]:
-        params = text.joined(view.result.params)
-        yield from _part(f"What was found{f' for {params}' if params else ''}", _found(view))
-    if more := views[_TOLD_IN_FULL:]:
-        yield from _part("And further", [_counted(more)])
-    if first.waiver is not None:
-        yield from _part("Waiver", [_sentence(text.waiver(first.waiver))])
-    yield from _part("What to do next", _next(views, spec))
+    for finding in group.shown:
+        of = finding.which or text.joined(finding.view.result.params)
+        yield from _part(f"What was found{f' for {of}' if of else ''}", _found(finding))
+    if group.folded:
+        yield from _part(_sentence(group.more), (_short(view) for view in group.rest))
+    if waiver := text.waiver(first):
+        yield from _part("Waiver", [_sentence(waiver)])
+    yield from _part("What to do next", _next(group.worst, spec, verdict))
+    yield ""
+    yield from _wrapped(_sentence(f"The release as a whole: {whole(verdict)}"), "")
 
 
-def _says(views: list[RuleView]) -> str:
-    result = views[0].result
-    every = f"Each of {len(views):,} results of " if len(views) > 1 else ""
-    return f"{every}{text.title(result.measurement)} ({result.measurement}) must be {text.limit(result, views[0].unit)}"
+def _says(group: RuleGroup) -> str:
+    result, n = group.worst.result, len(group.views)
+    every = f"Each of {n:,} results of " if n > 1 else ""
+    return (
+        f"{every}{text.title(result.measurement)} ({result.measurement}) must be {text.limit(result, group.worst.unit)}"
+    )
 
 
-def _found(view: RuleView) -> Iterator[str]:
+def _found(finding: Finding) -> Iterator[str]:
+    view = finding.view
     result, unit = view.result, view.unit
-    if result.measured is None:
-        yield _sentence(result.reason)
+    if finding.which or result.measured is None:
+        yield _sentence(finding.worded)
+        if finding.which and len(finding.views) < finding.total:
+            yield _sentence(f"These are {'; '.join(text.joined(one.result.params) for one in finding.views)}")
         return
     of = "runs" if unit in _TIMED else "images"
     n = f" on {view.measurement.n:,} {of}" if view.measurement and view.measurement.n is not None else ""
@@ -104,28 +98,43 @@ def _found(view: RuleView) -> Iterator[str]:
     if result.comparison is not None:
         yield _sentence(f"It is {text.compared(result, unit)}")
         if result.comparison.interval is not None:
-            yield f"The interval of the difference is {_method(result.comparison.interval.method)}."
-    yield from _ends(view)
-    yield f"So the outcome is {result.outcome}: {_sentence(result.reason, capital=False)}"
-    if result.needed is not None and result.outcome == "inconclusive" and f"{result.needed:,}" not in result.reason:
+            yield f"The interval of the difference is {method(result.comparison.interval.method)}."
+    yield from _outcome(view)
+
+
+def _outcome(view: RuleView) -> Iterator[str]:
+    """How the limit looks from both ends, what else keeps a rule undecided, and what that comes to."""
+    result, why = view.result, why_open(view.result)
+    if not why or by_chance(result) or why.startswith("it is in doubt"):
+        yield from _ends(view)
+    if why and not by_chance(result):
+        yield _sentence(why)
+    yield f"So the outcome is {result.outcome}."
+    if result.needed is not None and result.outcome == "inconclusive":
         yield (
             f"About {result.needed:,} images in all would decide it in 80 of 100 cases, if the numbers stay what they"
             " are."
         )
 
 
+def _short(view: RuleView) -> str:
+    """A result on a line: number, interval or comparison, and why it is undecided where its interval does not say."""
+    result, unit = view.result, view.unit
+    of = text.joined(result.params) or result.measurement
+    if result.measured is None:
+        return _sentence(f"{of}: {result.outcome}, {result.reason}", capital=False)
+    around = f" ({text.spread(result.interval, unit)})" if result.interval else ""
+    found = f"{text.quantity(result.measured, unit)}{around}"
+    told = (found, text.compared(result, unit), why_open(result))
+    return _sentence(f"{of}: {result.outcome}, {'; '.join(filter(None, told))}", capital=False)
+
+
 def _interval(interval: Interval, ends: str) -> str:
     level = f"{100 * interval.level:.4g}"
     return (
-        f"The {level} % interval is {ends}, by {_method(interval.method)}: ranges made this way hold the true number in"
+        f"The {level} % interval is {ends}, by {method(interval.method)}: ranges made this way hold the true number in"
         f" {level} of 100 cases."
     )
-
-
-def _method(name: str) -> str:
-    """A method in a few words, with its source; by its own name where it is not known."""
-    known = next((words for start, words in _METHODS if name.lower().startswith(start)), None)
-    return known if known is not None else f"the method '{name}'"
 
 
 def _ends(view: RuleView) -> Iterator[str]:
@@ -177,15 +186,8 @@ def _drop_ends(view: RuleView) -> tuple[tuple[str, bool], tuple[str, bool]] | No
     return end(high), end(low)
 
 
-def _counted(views: Iterable[RuleView]) -> str:
-    outcomes: list[Outcome] = [view.result.outcome for view in views]
-    counts = (f"{outcomes.count(kind):,} {kind}" for kind in ("fail", "inconclusive", "pass") if kind in outcomes)
-    return f"{len(outcomes):,} more results of this rule: {', '.join(counts)}."
-
-
-def _next(views: list[RuleView], spec: AuditSpec) -> Iterator[str]:
-    """From the worst result."""
-    result = views[0].result
+def _next(worst: RuleView, spec: AuditSpec, verdict: Verdict) -> Iterator[str]:
+    result = worst.result
     file = one_line(spec.file, 200) or "the audit file"
     if result.outcome == "pass":
         yield "Nothing: the rule holds."
@@ -195,21 +197,32 @@ def _next(views: list[RuleView], spec: AuditSpec) -> Iterator[str]:
     if result.outcome == "fail":
         yield f"Mend the model; or, if the limit asks too much, change it in {file} and say why."
     else:
-        yield _to_decide(views[0])
-    if result.stands_in_the_way and result.outcome == "inconclusive" and spec.inconclusive == "block":
+        yield _to_decide(worst, verdict)
+    if result.stands_in_the_way and result.outcome == "inconclusive" and _blocks(spec, verdict):
         yield "Until then the rule is undecided, which is not a pass."
     if result.stands_in_the_way and result.waiver is None:
         yield f"To let it through for a while, add to {file}: [[waivers]] with rule, owner, reason and expires."
 
 
-def _to_decide(view: RuleView) -> str:
+def _blocks(spec: AuditSpec, verdict: Verdict) -> bool:
+    """Whether the audit file takes what is undecided for an obstacle."""
+    return spec.inconclusive == "block" and verdict.outcome != "pass"
+
+
+def _to_decide(view: RuleView, verdict: Verdict) -> str:
     result = view.result
+    if result.bound == "no_worse_than_baseline" and verdict.baseline is None:
+        return (
+            "Say what to compare with: --baseline DIR, or make an audit the baseline: e360 baseline accept SCORECARD"
+            " --why REASON. For a first release: --baseline none."
+        )
     if result.bound == "no_worse_than_baseline" and result.comparison is None:
         return "Compare with an audit of the same data, settings and kind of machine: --baseline DIR."
     if result.measured is None:
         return f"Measure it: audit the model with the axis {result.measurement.partition('.')[0]}."
     if result.needed is not None:
-        return f"Audit the model on {result.needed:,} images or more."
+        of = text.joined({key: value for key, value in result.params.items() if key in _PART_OF_THE_IMAGES})
+        return f"Audit the model on {result.needed:,} images or more{f' of {of}' if of else ''}."
     if (result.comparison or result).interval is not None:
         return "More images, or more and longer runs, narrow the interval; see also to what the reason names."
     return "See to what the reason names."

@@ -1,7 +1,8 @@
 """The findings as GitHub's workflow commands, which become annotations of the run and of the audit file.
 
 What stops the release is an error, or a warning where it could not be decided; what only warns is a warning; the rest
-is a notice. The verdict comes first: it also stands for required axes that are missing, of which no rule speaks.
+is a notice. A rule with many results has one annotation, for the worst. The verdict comes first: it also stands for
+required axes that are missing, of which no rule speaks.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from efficiency360.render import text
 from efficiency360.render.lines import audit_path
-from efficiency360.render.tables import by_urgency, rule_views
+from efficiency360.render.results import rule_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from efficiency360.records import RuleResult, Scorecard
+    from efficiency360.render.results import RuleGroup
 
 _KINDS = ("error", "warning", "notice")
 _SHOWN = 10
@@ -38,10 +40,11 @@ def render(card: Scorecard, lines: Mapping[str, int] | None = None) -> str:
     kind = "notice" if card.verdict.outcome == "pass" else "error"
     said = [f"{card.subject.name}: {card.verdict.outcome}", *card.verdict.reasons]
     found[kind].append(_command(kind, said, {"title": f"e360: {card.verdict.outcome}"}))
-    for view in by_urgency(rule_views(card)):
-        if view.result.outcome != "pass":
-            kind = _kind(view.result)
-            found[kind].append(_command(kind, _told(view.result), _place(card, view.result, lines or {})))
+    for group in rule_groups(card, 1):
+        result = group.worst.result
+        if result.outcome != "pass":
+            kind = _kind(result)
+            found[kind].append(_command(kind, _told(group), _place(card, result, lines or {})))
     return "".join(f"{command}\n" for kind in _KINDS for command in _shown(kind, found[kind]))
 
 
@@ -55,8 +58,8 @@ def _waived(result: RuleResult) -> bool:
     return result.waiver is not None and result.waiver.active
 
 
-def _told(result: RuleResult) -> list[str]:
-    return [result.reason, *([text.waiver(result.waiver)] if result.waiver else [])]
+def _told(group: RuleGroup) -> list[str]:
+    return [line for line in (group.tally, group.shown[0].reason, text.waiver(group.worst.result)) if line]
 
 
 def _place(card: Scorecard, result: RuleResult, lines: Mapping[str, int]) -> dict[str, str]:

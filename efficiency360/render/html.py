@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.render import text
+from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
 
@@ -69,6 +70,7 @@ def _environment() -> Environment:
         "params": text.params,
         "allowed": text.allowed,
         "compared": text.compared,
+        "scored": text.scored,
         "columns": _columns,
         "height": _height,
         "exact": _exact,
@@ -78,6 +80,7 @@ def _environment() -> Environment:
         "heading": _heading,
         "setting": _setting,
         "shorten": _shorten,
+        "middle": middle,
         "caveats": sort_caveats,
         "radius": radius,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Case = tuple[str, str, ET.Element | None]
 """Class name, name, and what became of it: None where it passed."""
-_LONGEST = 2000
+_LONGEST, _LONGEST_VERDICT = 2000, 1000
 _LONGEST_NAME = 200
 _NOT_XML = {0xFFFE: "\N{REPLACEMENT CHARACTER}", 0xFFFF: "\N{REPLACEMENT CHARACTER}"}
 _EPOCH = "1970-01-01T00:00:00"
@@ -72,17 +72,14 @@ def _fate(result: RuleResult) -> ET.Element | None:
 
 def _why_skipped(result: RuleResult) -> str:
     what = "fails" if result.outcome == "fail" else "could not be decided"
-    if result.waiver is not None and result.waiver.active:
-        return f"{what}, but {text.waiver(result.waiver)}; {result.reason}"
-    if result.severity == "block":
-        return f"{what}: {result.reason}"
-    return f"{what}, but only {'warns' if result.severity == 'warn' else 'informs'}: {result.reason}"
+    only = f", but {text.SEVERITIES[result.severity]}" if result.severity != "block" else ""
+    return f"{what}{only}: {text.clauses(result.reason, text.waiver(result))}"
 
 
 def _told(result: RuleResult) -> Iterator[str]:
     yield result.reason
     if result.waiver is not None:
-        yield text.waiver(result.waiver)
+        yield text.waiver(result)
     yield f"Why this rule: {result.rationale}"
 
 
@@ -127,7 +124,9 @@ def _verdict_suite(root: ET.Element, card: Scorecard) -> None:
     fate = None
     if verdict.outcome != "pass":
         tag, kind = ("failure", "VerdictFailed") if verdict.outcome == "fail" else ("error", "Undecided")
-        fate = _element(tag, ": ".join((verdict.outcome, *verdict.reasons[:1])), kind, verdict.reasons)
+        fate = _element(
+            tag, f"{verdict.outcome}: {text.capped(verdict.reasons, _LONGEST_VERDICT)}", kind, verdict.reasons
+        )
     suite = _suite(root, card, "e360.verdict", [("e360.verdict", "verdict", fate)], 0.0)
     suite[-2].text = _lines(_beside(card))
 

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Final
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
-from efficiency360.render.tables import by_urgency, notable, rule_views
+from efficiency360.render.release import beyond
+from efficiency360.render.results import RuleView, by_urgency, gather, rule_views, split_reason, why_open
+from efficiency360.render.tables import notable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from efficiency360.records import Measurement, Param, Scorecard
-    from efficiency360.render.tables import RuleView
+    from efficiency360.render.results import Finding, RuleGroup
 
 COMMENT: Final = 65_536
 """Characters that GitHub takes in a comment; the summary of a job may have 1 MiB, which is more."""
 _WORDS = {"pass": "✅ PASS", "fail": "❌ FAIL", "inconclusive": "⚠️ INCONCLUSIVE"}
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
-_SEVERITIES = {"block": "", "warn": " (only warns)", "info": " (only informs)"}
 _RULES = ("Rule", "Measured", "Limit", "Outcome")
 _NUMBERS = ("Measurement", "Value", "Interval", "n")
-_SHOWN = 8
+_SHOWN, _SHOWN_RESULTS, _SHOWN_BELOW = 8, 3, 5
 _LONGEST, _LONGEST_NAME = 500, 120
 _FRAME = 300
 """Room for what stands around the lines of a section."""
@@ -51,11 +52,16 @@ def render(card: Scorecard, most: int = COMMENT) -> str:
     What does not fit is left out, and a sentence says how much that is.
     """
     views = sorted(by_urgency(rule_views(card)), key=lambda view: not view.result.stands_in_the_way)
+    groups = gather(views, _SHOWN_RESULTS)
+    above = [group for group in groups if group.worst.result.outcome != "pass"]
+    told = {id(view) for group in above for finding in _failing(group) for view in finding.views}
+    others = [view for view in views if id(view) not in told]
     page = "\n".join((*_head(card), ""))
-    page += _table(_RULES, map(_rule, (view for view in views if view.result.outcome != "pass")), most // 4)
-    page += _list("### Waivers", _waivers(views), most // 8)
+    page += _table(_RULES, (row for group in above for row in _rows(group, _failing(group))), most // 4)
+    page += _list("### Waivers", _waivers(groups), most // 8)
     page += _list("### Critical caveats", _critical(card), most // 8)
-    page += _folded(f"All rules ({len(views):,})", _RULES, map(_rule, views), (most - len(page)) // 2)
+    below = (row for group in gather(others, _SHOWN_BELOW) for row in _rows(group, group.shown))
+    page += _folded(f"{'Other' if told else 'All'} results ({len(others):,})", _RULES, below, (most - len(page)) // 2)
     return page + _folded("Key measurements", _NUMBERS, _numbers(card), most - len(page))
 
 
@@ -65,8 +71,8 @@ def _head(card: Scorecard) -> Iterator[str]:
     yield f"## {_WORDS[card.verdict.outcome]}: {_code(card.subject.name)}"
     yield ""
     yield (
-        f"Audit {_code(card.audit.title)} on {data}; overall {card.overall.low:.1f} to {card.overall.high:.1f} of 100,"
-        f" grade {card.overall.grade}; {measured} of {len(FRAMEWORK_AXES)} axes measured"
+        f"Audit {_code(card.audit.title)} on {data}; {text.overall(card)};"
+        f" {measured} of {len(FRAMEWORK_AXES)} axes measured"
     )
     for line in _beside_the_rules(card):
         yield ""
@@ -77,34 +83,50 @@ def _beside_the_rules(card: Scorecard) -> Iterator[str]:
     """What the verdict compares with, and what it says beyond its rules, such as a required axis that is missing."""
     if card.verdict.baseline is not None:
         yield f"Its numbers are {_text(text.baseline(card.verdict.baseline))}"
-    results = card.verdict.rules
-    told = {f"rule {result.rule}: {result.reason}" for result in results}
-    waived = tuple(f"{words} {result.rule} " for result in results for words in ("waived: rule", "the waiver of rule"))
-    beyond = [reason for reason in card.verdict.reasons if reason not in told and not reason.startswith(waived)]
-    yield from map(_text, beyond[:_SHOWN])
-    if len(beyond) > _SHOWN:
-        yield _LEFT_OUT.format(n=len(beyond) - _SHOWN)
+    more = beyond(card.verdict)
+    yield from map(_text, more[:_SHOWN])
+    if len(more) > _SHOWN:
+        yield _LEFT_OUT.format(n=len(more) - _SHOWN)
 
 
-def _rule(view: RuleView) -> tuple[str, ...]:
-    result, unit = view.result, view.unit
-    rule = _code(result.rule) + (f"<br>{_code(text.joined(result.params))}" if result.params else "")
-    number = "not measured"
-    if result.measured is not None:
-        around = f" ({text.spread(result.interval, unit)})" if result.interval else ""
-        number = f"{_text(text.title(result.measurement))} {_text(text.quantity(result.measured, unit) + around)}"
+def _failing(group: RuleGroup) -> list[Finding]:
+    """What is shown of a rule and does not hold."""
+    return [finding for finding in group.shown if finding.view.result.outcome != "pass"]
+
+
+def _rows(group: RuleGroup, findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
+    """What a rule found, and in a last row how much more there is."""
+    yield from map(_rule, findings)
+    if group.folded:
+        yield _code(group.rule), _text(group.more), "", ""
+
+
+def _rule(finding: Finding) -> tuple[str, ...]:
+    view = finding.view
+    result = view.result
+    which = _text(finding.which) or (_code(text.joined(result.params)) if result.params else "")
+    number = [_measured(view)] if result.measured is not None and not finding.which else []
     if result.comparison is not None:
-        number += f"<br>{_text(text.compared(result, unit))}"
+        number.append(_text(text.compared(result, view.unit)))
     if result.needed is not None and result.outcome == "inconclusive":
-        number += f"<br>{result.needed:,} images in all would decide it"
-    only = _SEVERITIES[result.severity] if result.outcome != "pass" else ""
-    outcome = f"{_MARKS[result.outcome]} {text.outcome(result)}{only}"
-    return rule, number, _text(text.limit(result, unit)), outcome
+        number.append(f"{result.needed:,} images in all would decide it")
+    if (why := why_open(result)) or not number:
+        number.append(_text(why or split_reason(result)[1].strip()))
+    outcome = f"{_MARKS[result.outcome]} {text.outcome(result)}{text.weight(result)}"
+    rule = _code(result.rule) + (f"<br>{which}" if which else "")
+    return rule, "<br>".join(number), _text(text.limit(result, view.unit)), outcome
 
 
-def _waivers(views: Iterable[RuleView]) -> Iterator[str]:
-    found = {view.result.rule: view.result.waiver for view in views}
-    yield from (f"{_code(rule)}: {_text(text.waiver(waiver))}" for rule, waiver in found.items() if waiver)
+def _measured(view: RuleView) -> str:
+    result, unit = view.result, view.unit
+    assert result.measured is not None  # noqa: S101 - the caller looked
+    around = f" ({text.spread(result.interval, unit)})" if result.interval else ""
+    return f"{_text(text.title(result.measurement))} {_text(text.quantity(result.measured, unit) + around)}"
+
+
+def _waivers(groups: Iterable[RuleGroup]) -> Iterator[str]:
+    found = ((group.rule, text.waiver(group.worst.result)) for group in groups)
+    yield from (f"{_code(rule)}: {_text(waiver)}" for rule, waiver in found if waiver)
 
 
 def _critical(card: Scorecard) -> Iterator[str]:

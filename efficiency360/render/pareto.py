@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.render import text
 from efficiency360.render.gallery import LETTERS, Column
+from efficiency360.render.naming import told_of
 from efficiency360.render.scatter import BOTTOM, RIGHT, TOP, Scatter, Spot, scatter
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _front(plot: Plot, drawing: Scatter) -> str:
 
 
 def _standings(plot: Plot, names: Sequence[str], words: Mapping[str, Any]) -> Iterator[Remark]:
-    """Who nobody should choose, and who may be such a one."""
+    """Who is beaten, and who may be."""
     marks = {"beaten": "fail", "behind": "inconclusive"}
     losers: dict[tuple[str, int], list[str]] = {}
     for point in plot.points:
@@ -190,8 +191,8 @@ def _absent(plot: Plot, names: Sequence[str], words: Mapping[str, Any]) -> Itera
     for model, reason in plot.left_out:
         reasons.setdefault(reason, []).append(names[model])
     for reason, models in reasons.items():
-        yield Remark(
-            "warning", words["left_out"].format(names=", ".join(models), anchor=names[plot.anchor], reason=reason)
-        )
+        anchor = names[plot.anchor]
+        said = told_of(reason, models, anchor)
+        yield Remark("warning", words["left_out"].format(names=", ".join(models), anchor=anchor, reason=said))
     if plot.unmeasured:
         yield Remark("info", words["unmeasured"].format(names=", ".join(names[model] for model in plot.unmeasured)))

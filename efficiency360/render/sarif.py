@@ -14,17 +14,17 @@ from urllib.parse import quote
 from efficiency360.files import sha256_json
 from efficiency360.render import text
 from efficiency360.render.lines import audit_path
-from efficiency360.render.tables import rule_views
+from efficiency360.render.results import rule_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from efficiency360.records import AxisRecord, RuleResult, Scorecard
-    from efficiency360.render.tables import RuleView
+    from efficiency360.render.results import RuleView
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {"block": "error", "warn": "warning", "info": "note"}
-_LONGEST = 4000
+_LONGEST, _LONGEST_VERDICT = 4000, 1000
 _SYNTAX = str.maketrans("{}[]", "()()")
 """A message's placeholders and links; round brackets are neither (SARIF 2.1.0, sections 3.11.5 and 3.11.6)."""
 
@@ -76,13 +76,12 @@ def _rule(view: RuleView, rule_id: str) -> dict[str, Any]:
 def _result(view: RuleView, index: int, location: dict[str, Any]) -> dict[str, Any]:
     result = view.result
     failed = result.outcome == "fail"
-    waived = [text.waiver(result.waiver)] if result.waiver else []
     return {
         "ruleId": _plain(result.rule),
         "ruleIndex": index,
         "kind": "fail" if failed else "open",
         "level": _LEVELS[result.severity] if failed else "none",
-        "message": {"text": _message("; ".join((result.reason, *waived)))},
+        "message": {"text": _message(text.clauses(result.reason, text.waiver(result)))},
         "locations": [location],
         "partialFingerprints": _fingerprints(result),
         "suppressions": _suppressions(result),
@@ -119,7 +118,7 @@ def _suppressions(result: RuleResult) -> list[dict[str, Any]]:
     """A waiver that holds; one that has expired suppresses nothing."""
     if result.waiver is None or not result.waiver.active:
         return []
-    return [{"kind": "external", "status": "accepted", "justification": _message(text.waiver(result.waiver))}]
+    return [{"kind": "external", "status": "accepted", "justification": _message(text.waiver(result))}]
 
 
 def _invocation(card: Scorecard) -> dict[str, Any]:
@@ -143,7 +142,7 @@ def _something_missing(card: Scorecard) -> bool:
 
 def _notifications(card: Scorecard) -> Iterator[dict[str, Any]]:
     level = {"pass": "note", "fail": "error", "inconclusive": "error"}[card.verdict.outcome]
-    verdict = f"{card.verdict.outcome}: {'; '.join(card.verdict.reasons)}"
+    verdict = f"{card.verdict.outcome}: {text.capped(card.verdict.reasons, _LONGEST_VERDICT)}"
     yield {"level": level, "message": {"text": _message(verdict)}}
     for axis in card.axes:
         yield from _notices(axis)

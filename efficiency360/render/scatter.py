@@ -17,6 +17,8 @@ _TICKS = 5
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 _NARROWEST = 1.0
 _LETTER, _LINE, _GAP, _DOT = 6.6, 13.0, 4.0, 6.0
+_NEAR = 60.0
+"""Within which, across, a label above or below a cross might be taken for that of another."""
 _OUTSIDE, _COVERED, _CROSSED = 100.0, 10.0, 1.0
 Anchor = Literal["start", "middle", "end"]
 
@@ -44,8 +46,8 @@ class Box:
 PLOT = Box(LEFT, TOP, RIGHT, BOTTOM)
 Corner = Literal["top", "bottom"]
 _CORNERS: dict[Corner, Box] = {
-    "top": Box(LEFT, TOP, LEFT + 150, TOP + 20),
-    "bottom": Box(LEFT, BOTTOM - 20, LEFT + 150, BOTTOM),
+    "top": Box(LEFT, TOP, LEFT + 170, TOP + 20),
+    "bottom": Box(LEFT, BOTTOM - 20, LEFT + 170, BOTTOM),
 }
 """The best corner, where the template says which way is better."""
 
@@ -87,13 +89,18 @@ class Label:
 
 @dataclass(frozen=True)
 class Point:
-    """A drawn spot: the dot, the ends of its intervals (None: it has none), and its label."""
+    """A drawn spot: the dot, the ends of its intervals (None: it has none), and its label.
+
+    Spots on one place share a label, that of the first: `texts` are the indices of the spots that it names, each with
+    the baseline of its first line; the others have none.
+    """
 
     x: float
     y: float
     across: tuple[float, float] | None
     down: tuple[float, float] | None
     label: Label
+    texts: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,11 @@ def scatter(spots: Sequence[Spot], unit: float = 1.0, corner: Corner = "top") ->
     shares = [100 * end for spot in spots for end in _ends(spot.quality)]
     y = _scale(min(shares), max(shares), BOTTOM, TOP, most=100.0)
     marks = [_mark(spot, x, y, unit) for spot in spots]
-    labels = _labels(spots, marks, corner)
-    return Scatter(x, y, tuple(Point(*mark, label) for mark, label in zip(marks, labels, strict=True)), corner)
+    groups = _groups(marks)
+    drawn: dict[int, Point] = {}
+    for group, label in zip(groups, _labels(spots, marks, groups, corner), strict=True):
+        drawn |= _points(spots, marks, group, label)
+    return Scatter(x, y, tuple(drawn[index] for index in range(len(spots))), corner)
 
 
 def _ends(measurement: Measurement) -> tuple[float, float]:
@@ -162,11 +172,41 @@ def _mark(spot: Spot, x: Scale, y: Scale, unit: float) -> Mark:
     )
 
 
-def _labels(spots: Sequence[Spot], marks: Sequence[Mark], corner: Corner) -> Iterator[Label]:
-    """For each spot the first of its possible places that covers least."""
+def _groups(marks: Sequence[Mark]) -> list[list[int]]:
+    """The indices of the marks whose dots lie on each other, from the top down; most are alone."""
+    groups: list[list[int]] = []
+    for index, (x, y, *_) in enumerate(marks):
+        near = (group for group in groups if math.hypot(x - marks[group[0]][0], y - marks[group[0]][1]) < _DOT)
+        if (group := next(near, None)) is not None:
+            group.append(index)
+        else:
+            groups.append([index])
+    return [sorted(group, key=lambda index: marks[index][1]) for group in groups]
+
+
+def _points(spots: Sequence[Spot], marks: Sequence[Mark], group: Sequence[int], label: Label) -> dict[int, Point]:
+    """The points of a group by index; the first carries the text of all."""
+    texts, y = [], label.y
+    for index in group:
+        texts.append((index, y))
+        y += _LINE * spots[index].lines
+    return {index: Point(*marks[index], label, tuple(texts) if index == group[0] else ()) for index in group}
+
+
+def _labels(
+    spots: Sequence[Spot], marks: Sequence[Mark], groups: Sequence[Sequence[int]], corner: Corner
+) -> Iterator[Label]:
+    """For each group the first of its possible places that covers least."""
     obstacles = [(_CORNERS[corner], _COVERED), *(obstacle for mark in marks for obstacle in _obstacles(mark))]
-    for spot, mark in zip(spots, marks, strict=True):
-        label = min(_places(mark, spot), key=lambda place: _harm(place.box, obstacles))
+    for group in groups:
+        size = (
+            _LETTER * max(spots[index].letters for index in group),
+            _LINE * sum(spots[index].lines for index in group),
+        )
+        x = marks[group[0]][0]
+        beside = any(abs(x - marks[other][0]) < _NEAR for other in range(len(marks)) if other not in group)
+        places = sorted(_places(marks[group[0]], size), key=lambda place: beside and place.anchor == "middle")
+        label = min(places, key=lambda place: _harm(place.box, obstacles))
         obstacles.append((label.box, _COVERED))
         yield label
 
@@ -186,17 +226,17 @@ def _harm(box: Box, obstacles: Sequence[tuple[Box, float]]) -> float:
     return covered + (0.0 if box.within(PLOT) else _OUTSIDE)
 
 
-def _places(mark: Mark, spot: Spot) -> Iterator[Label]:
-    """Above and below the whole cross, then the four corners beside the dot."""
+def _places(mark: Mark, size: tuple[float, float]) -> Iterator[Label]:
+    """Above and below the whole cross, then beside the dot: level with it, its corners, farther up and down."""
     x, y, _, down = mark
     top, bottom = down or (y - _DOT, y + _DOT)
-    height, width = _LINE * spot.lines, _LETTER * spot.letters
+    width, height = size
     middle = min(max(x, LEFT + width / 2 + 1), RIGHT - width / 2 - 1)
     for upper in (top - _GAP - height, bottom + _GAP):
-        yield _label(middle, middle - width / 2, upper, "middle", (width, height))
-    for upper in (y - _GAP - height, y + _GAP):
-        yield _label(x + _DOT, x + _DOT, upper, "start", (width, height))
-        yield _label(x - _DOT, x - _DOT - width, upper, "end", (width, height))
+        yield _label(middle, middle - width / 2, upper, "middle", size)
+    for upper in (y - height / 2, y - _GAP - height, y + _GAP, y - _GAP - height - _LINE, y + _GAP + _LINE):
+        yield _label(x + _DOT + _GAP / 2, x + _DOT + _GAP / 2, upper, "start", size)
+        yield _label(x - _DOT - _GAP / 2, x - _DOT - _GAP / 2 - width, upper, "end", size)
 
 
 def _label(x: float, left: float, upper: float, anchor: Anchor, size: tuple[float, float]) -> Label:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from efficiency360.render import text
 from efficiency360.render.changes import change, reach
+from efficiency360.render.naming import told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +26,8 @@ class Cell:
     """A number of one model in words; empty texts where there is nothing to say.
 
     `outcome` is what its difference from the reference amounts to, "refused" where they cannot be compared for the
-    reason with the number `note`, and "" where there is nothing to compare. `level` is that of the change's interval.
+    reason with the number `note`, and "" where there is nothing to compare. `level` is that of the change's interval;
+    `apart` marks one that was found as if on different images.
     """
 
     value: str = ""
@@ -35,6 +37,7 @@ class Cell:
     level: float | None = None
     outcome: str = ""
     note: int = 0
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,11 @@ class Notes:
     @property
     def all(self) -> tuple[Note, ...]:
         """The reasons by number, from 1."""
-        return tuple(
-            Note(reason, tuple(self._names[model] for model in sorted(about))) for reason, about in self._about.items()
-        )
+        return tuple(self._note(reason, sorted(about)) for reason, about in self._about.items())
+
+    def _note(self, reason: str, models: Sequence[int]) -> Note:
+        names = tuple(self._names[model] for model in models)
+        return Note(told_of(reason, names, self._names[0]), names)
 
 
 def section(axis: str, lines: Sequence[Line], notes: Notes) -> Section:
@@ -156,11 +161,19 @@ def _cell(found: Measurement | None, against: Difference | str | None, notes: No
         return cell
     if isinstance(against, str):
         return replace(cell, outcome="refused", note=notes.number(against, model))
-    return _changed(cell, against, found.unit)
+    return _changed(cell, against, found)
 
 
-def _changed(cell: Cell, against: Difference, unit: str) -> Cell:
+def _changed(cell: Cell, against: Difference, found: Measurement) -> Cell:
     if against.outcome == "same":
         return replace(cell, outcome="same")
-    level = against.interval.level if against.interval else None
-    return replace(cell, outcome=against.outcome, change=change(against, unit), reach=reach(against, unit), level=level)
+    interval = against.interval
+    apart = interval is not None and text.as_if_apart(found.name, found.unit, interval)
+    return replace(
+        cell,
+        outcome=against.outcome,
+        change=change(against, found.unit) + (" *" if apart else ""),
+        reach=reach(against, found.unit),
+        level=interval.level if interval else None,
+        apart=apart,
+    )

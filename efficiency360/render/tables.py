@@ -1,11 +1,11 @@
-"""The tables of a report: measurements with the rules on them, and rules with what they measured, worst first."""
+"""The tables of a report: measurements with the rules on them, where there are many the worst first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from efficiency360.records import AxisRecord, Measurement, RuleResult, Scorecard
+from efficiency360.records import AxisRecord, Measurement, RuleResult
 from efficiency360.render.text import common
 
 if TYPE_CHECKING:
@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 
 _LONG = 12
 _SHOWN = 8
-_SHOWN_RESULTS = 3
 _SHOWN_OF_A_NAME = 3
-_OUTCOMES = ("fail", "inconclusive", "pass")
-_SEVERITIES = ("block", "warn", "info")
+_AIR, _WIDEST = 0.08, 1e9
 Key = tuple[str, frozenset[tuple[str, object]]]
 """What a rule's result and the measurement it judged have in common: name and params."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A proportion with its interval and limits, each in percent of the way from 0 to 1."""
+    """A number with its interval and limits, each in percent of the way from one end of a scale to the other.
+
+    The scale of a proportion is from 0 to 1; that of a change holds no change at `zero`.
+    """
 
     value: float
     low: float
     high: float
     limits: tuple[float, ...]
+    zero: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Row:
     @property
     def figure(self) -> Figure | None:
         """A dot and an interval for a proportion with an interval; None for anything else."""
-        return _figure(self.measurement, self.rules)
+        return figure(self.measurement, self.rules)
 
 
 @dataclass(frozen=True)
@@ -91,40 +93,6 @@ class Table:
         return any(row.figure for row in self.rows)
 
 
-@dataclass(frozen=True)
-class RuleView:
-    """A rule's result with the measurement it is about, as far as the scorecard has it."""
-
-    result: RuleResult
-    measurement: Measurement | None
-
-    @property
-    def unit(self) -> str:
-        """The unit of what was measured; none where nothing was."""
-        return self.measurement.unit if self.measurement else ""
-
-    @property
-    def figure(self) -> Figure | None:
-        """As `Row.figure`."""
-        found = self.measurement
-        return _figure(found, [self.result]) if found and self.result.measured is not None else None
-
-
-@dataclass(frozen=True)
-class RuleGroup:
-    """All results of one rule, worst first."""
-
-    rule: str
-    shown: tuple[RuleView, ...]
-    folded: tuple[RuleView, ...]
-
-    @property
-    def counts(self) -> list[tuple[str, int]]:
-        """How many of the folded results have which outcome, worst first."""
-        outcomes = [view.result.outcome for view in self.folded]
-        return [(outcome, outcomes.count(outcome)) for outcome in _OUTCOMES if outcome in outcomes]
-
-
 def measurement_tables(record: AxisRecord, results: Sequence[RuleResult]) -> tuple[Table, ...]:
     """The tables of an axis: one for what has few variants, then one for each name that has many.
 
@@ -166,31 +134,6 @@ def _badness(row: Row) -> tuple[float, float]:
     return sign * measurement.value, sign * measurement.pessimistic
 
 
-def rule_views(card: Scorecard) -> tuple[RuleView, ...]:
-    """All results in the order of the verdict, each with the measurement that it is about."""
-    found = [measurement for axis in card.axes for measurement in axis.measurements]
-    by_name = {measurement.name: measurement for measurement in reversed(found)}
-    by_key = {key_of(measurement): measurement for measurement in found}
-    return tuple(
-        RuleView(result, by_key.get(key_of(result), by_name.get(result.measurement))) for result in card.verdict.rules
-    )
-
-
-def by_urgency(views: Iterable[RuleView]) -> list[RuleView]:
-    """What fails first, then what is open, blocking before the rest; otherwise in the order given."""
-    return sorted(views, key=_urgency)
-
-
-def rule_groups(card: Scorecard) -> tuple[RuleGroup, ...]:
-    """Rules in the order of urgency."""
-    groups: dict[str, list[RuleView]] = {}
-    for view in rule_views(card):
-        groups.setdefault(view.result.rule, []).append(view)
-    ordered = [by_urgency(views) for views in groups.values()]
-    ordered.sort(key=lambda views: _urgency(views[0]))
-    return tuple(_rule_group(views) for views in ordered)
-
-
 def notable(axis: AxisRecord) -> Iterator[tuple[Measurement, str]]:
     """The measurements to show where there is little room, each with what it stands for.
 
@@ -207,23 +150,14 @@ def notable(axis: AxisRecord) -> Iterator[tuple[Measurement, str]]:
             yield from ((measurement, "") for measurement in same)
 
 
-def _rule_group(views: Sequence[RuleView]) -> RuleGroup:
-    shown = _SHOWN_RESULTS if len(views) > _LONG else len(views)
-    return RuleGroup(views[0].result.rule, tuple(views[:shown]), tuple(views[shown:]))
-
-
-def _urgency(view: RuleView) -> tuple[int, int]:
-    return _OUTCOMES.index(view.result.outcome), _SEVERITIES.index(view.result.severity)
-
-
 def key_of(of: Measurement | RuleResult) -> Key:
     """Name and params, by which results and measurements are matched."""
     name = of.name if isinstance(of, Measurement) else of.measurement
     return name, frozenset(of.params.items())
 
 
-def _figure(measurement: Measurement, rules: Sequence[RuleResult]) -> Figure | None:
-    """A margin is no place on the scale of the number, so it is not drawn."""
+def figure(measurement: Measurement, rules: Sequence[RuleResult]) -> Figure | None:
+    """A proportion on the scale from 0 to 1; None for anything else. A margin is no place on it."""
     interval = measurement.interval
     if measurement.unit != "proportion" or interval is None:
         return None
@@ -232,3 +166,19 @@ def _figure(measurement: Measurement, rules: Sequence[RuleResult]) -> Figure | N
     limits = [rule.limit for rule in rules if rule.bound != "no_worse_than_baseline"]
     inside = tuple(100 * limit for limit in dict.fromkeys(limits) if 0 <= limit <= 1)
     return Figure(100 * measurement.value, 100 * interval.low, 100 * interval.high, inside)
+
+
+def change_figure(rule: RuleResult) -> Figure | None:
+    """A change against the baseline with its margin, worse to the right; None where nothing was sampled."""
+    found = rule.comparison
+    if found is None or found.interval is None or not found.interval.low <= found.worse_by <= found.interval.high:
+        return None
+    least, most = min(0.0, found.interval.low), max(rule.limit, found.interval.high, 0.0)
+    if not 0 < most - least < _WIDEST:
+        return None
+    margin = _AIR * (most - least)
+
+    def at(change: float) -> float:
+        return 100 * (change - least + margin) / (most - least + 2 * margin)
+
+    return Figure(at(found.worse_by), at(found.interval.low), at(found.interval.high), (at(rule.limit),), at(0.0))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
+from efficiency360.render.results import RuleView, gather
 from efficiency360.render.tables import notable
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard, Verdict
+    from efficiency360.render.results import RuleGroup
 
 _OUTCOMES = {
     "pass": ("PASS", "bold green"),
@@ -28,6 +30,7 @@ _OUTCOMES = {
 }
 _MARKS = {"critical": ("!!", "bold red"), "warning": ("! ", "yellow"), "info": ("i ", "dim")}
 _LONGEST = 1000
+_SHOWN_RESULTS = 3
 
 
 def show(card: Scorecard, console: Console) -> None:
@@ -119,28 +122,34 @@ def _caveat(caveat: Caveat) -> RenderableType:
 
 
 def _footer(card: Scorecard) -> RenderableType:
-    overall = card.overall
     total = len(FRAMEWORK_AXES)
-    return Group(
-        Rule(style="dim"),
-        Text.assemble(
-            ("overall ", "bold"),
-            f"{overall.low:.1f} to {overall.high:.1f} of 100, {overall.grade} (by the low end); ",
-            f"{round(card.coverage * total)} of {total} axes measured",
-        ),
-    )
+    measured = f"{round(card.coverage * total)} of {total} axes measured"
+    return Group(Rule(style="dim"), Text(f"{text.overall(card)}; {measured}"))
 
 
 def _rules(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("rule", "outcome", "why"):
         table.add_column(heading, overflow="fold")
-    for rule in verdict.rules:
-        why = [_plain(rule.reason), *([_plain(text.waiver(rule.waiver), "bold")] if rule.waiver else [])]
-        table.add_row(_plain(rule.rule), _outcome(rule), Group(*why))
+    for group in gather((RuleView(result, None) for result in verdict.rules), _SHOWN_RESULTS):
+        for row in _rows(group):
+            table.add_row(_plain(group.rule), *row)
     return table
 
 
+def _rows(group: RuleGroup) -> Iterator[tuple[Text, RenderableType]]:
+    """Outcome and reason of what a rule found, then how much more there is; its waiver stands with the last."""
+    rows: list[tuple[Text, list[Text]]] = [
+        (_outcome(finding.view.result), [_plain(finding.reason)]) for finding in group.shown
+    ]
+    if group.folded:
+        rows.append((Text(), [_plain(f"{group.more} (e360 gate ... --explain {group.rule})", "dim")]))
+    if waiver := text.waiver(group.worst.result):
+        rows[-1][1].append(_plain(waiver, "bold"))
+    yield from ((outcome, Group(*why)) for outcome, why in rows)
+
+
 def _outcome(rule: RuleResult) -> Text:
-    note = "" if rule.severity == "block" else f" ({rule.severity})"
-    return Text.assemble((text.outcome(rule), _OUTCOMES[rule.outcome][1].removeprefix("bold ")), note)
+    """On two lines where the rule does not stop a release, as the reason needs the width."""
+    weight = text.weight(rule).replace(" ", "\n", 1)
+    return Text.assemble((text.outcome(rule), _OUTCOMES[rule.outcome][1].removeprefix("bold ")), weight)

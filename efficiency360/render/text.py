@@ -11,12 +11,17 @@ from efficiency360.units import margin, quantity, spread, worsening, worsening_s
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from efficiency360.records import BaselineRecord, Measurement, Param, RuleResult, Waived
+    from efficiency360.records import BaselineRecord, Interval, Measurement, Param, RuleResult, Scorecard
 
 __all__ = [
+    "APART",
+    "SEVERITIES",
     "accepted",
     "allowed",
+    "as_if_apart",
     "baseline",
+    "capped",
+    "clauses",
     "common",
     "compared",
     "cut",
@@ -24,16 +29,26 @@ __all__ = [
     "joined",
     "limit",
     "outcome",
+    "overall",
     "params",
     "plain",
     "quantity",
+    "scored",
     "spread",
     "title",
     "waiver",
+    "weight",
 ]
 
+APART = "as if on different images, because no samples of it are there: wider"
+"""How a difference is judged where it is not known what each image came to."""
+SEVERITIES = {"block": "stops the release", "warn": "only warns", "info": "only informs"}
+"""What a rule does that fails."""
 _SCORES = frozenset({"proportion", "", "nats"})
 """Units of numbers whose margin is in their own unit; of others it is a share of the baseline."""
+
+_TIMED = frozenset({"ms", "s", "images/s", "J"})
+"""Units of what is measured by the clock rather than on images."""
 
 _WORDS = {
     "cost.params": "Parameters",
@@ -115,10 +130,19 @@ def compared(rule: RuleResult, unit: str) -> str:
     found = rule.comparison
     if found is None:
         return ""
-    around = f" ({worsening_spread(found.interval, unit, relative=found.relative)})" if found.interval else ""
+    around = ""
+    if found.interval:
+        apart = f", {APART}" if as_if_apart(rule.measurement, unit, found.interval) else ""
+        around = f" ({worsening_spread(found.interval, unit, relative=found.relative)}{apart})"
     than = "than" if found.worse_by else "from"
     by = worsening(found.worse_by, unit, relative=found.relative)
     return f"{by} {than} the baseline's {quantity(found.baseline, unit)}{around}"
+
+
+def as_if_apart(name: str, unit: str, interval: Interval) -> bool:
+    """Whether a difference on the same images was judged by its two intervals, as those of timings always are."""
+    timed = name.startswith(("speed.", "cost.")) or unit in _TIMED
+    return interval.method.startswith("square-and-add") and not timed
 
 
 def outcome(rule: RuleResult) -> str:
@@ -127,11 +151,43 @@ def outcome(rule: RuleResult) -> str:
     return f"{rule.outcome}, waived" if waived else rule.outcome
 
 
-def waiver(waived: Waived) -> str:
-    """A waiver as `waived until 2027-03-31 by Jane Doe: reason`, or that it has expired."""
+def waiver(rule: RuleResult) -> str:
+    """A waiver as `waived until 2027-03-31 by Jane Doe: reason`, that it has expired, or that the rule passes without.
+
+    Of a rule with several results it takes the worst; empty where there is no waiver.
+    """
+    waived = rule.waiver
+    if waived is None:
+        return ""
+    if rule.outcome == "pass":
+        return f"waiver not needed any more (by {waived.owner}, until {waived.expires})"
     if waived.active:
         return f"waived until {waived.expires} by {waived.owner}: {waived.reason}"
-    return f"the waiver by {waived.owner} expired on {waived.expires}: {waived.reason}"
+    return f"the waiver by {waived.owner} expired on {waived.expires}; its reason was: {waived.reason}"
+
+
+def weight(rule: RuleResult) -> str:
+    """What a rule that does not stop a release does instead, as ` (only warns)`; empty where it stops it, or passes."""
+    return "" if rule.outcome == "pass" or rule.severity == "block" else f" ({SEVERITIES[rule.severity]})"
+
+
+def clauses(*parts: str) -> str:
+    """Sentences as clauses of one, without the full stops between them."""
+    said = [part for part in parts if part]
+    return "; ".join((*(part.removesuffix(".") for part in said[:-1]), *said[-1:]))
+
+
+def capped(sentences: Sequence[str], most: int) -> str:
+    """Sentences as one line of about `most` characters, with how many are left out of it."""
+    shown: list[str] = []
+    room = most
+    for sentence in sentences:
+        room -= len(sentence)
+        if shown and room < 0:
+            break
+        shown.append(cut(sentence, most))
+    left = len(sentences) - len(shown)
+    return clauses(*shown, f"... and {left:,} more" if left else "")
 
 
 def baseline(record: BaselineRecord) -> str:
@@ -145,6 +201,19 @@ def accepted(record: BaselineRecord) -> str:
         return "nobody has accepted it as the baseline"
     when = f" on {day(record.accepted_at)}" if record.accepted_at else ""
     return f"accepted by {record.accepted_by}{when}{f': {record.why}' if record.why else ''}"
+
+
+def overall(card: Scorecard) -> str:
+    """The overall score as `overall 12.3 to 89.1 of 100, grade E (by the low end)`, or why there is none."""
+    if not scored(card):
+        return "no score: the audit file names none for what was measured"
+    found = card.overall
+    return f"overall {found.low:.1f} to {found.high:.1f} of 100, grade {found.grade} (by the low end)"
+
+
+def scored(card: Scorecard) -> bool:
+    """Whether any axis has a score, without which the overall one says nothing."""
+    return any(score.score is not None for score in card.scores)
 
 
 def day(iso: str) -> str:

@@ -15,7 +15,8 @@ from efficiency360.records import (
     RuleResult,
     Scorecard,
 )
-from efficiency360.render.tables import RuleGroup, Table, measurement_tables, rule_groups
+from efficiency360.render.results import RuleGroup, readable, rule_groups
+from efficiency360.render.tables import Table, measurement_tables
 from efficiency360.render.text import common, joined
 from efficiency360.render.wheel import Sector, wheel
 
@@ -26,6 +27,7 @@ State = Literal["scored", "unscored", "failed", "skipped", "absent"]
 """A measured axis with or without a score; one that failed or was skipped; one that the scorecard does not mention."""
 
 _NAMED_SECTORS = 15
+_SHOWN_RESULTS = 5
 _CAVEATS = ("critical", "warning", "info")
 
 
@@ -52,7 +54,7 @@ class AxisView:
 
 @dataclass(frozen=True)
 class Page:
-    """The whole report. `axes` are in the order of the wheel.
+    """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
@@ -60,6 +62,7 @@ class Page:
 
     axes: tuple[AxisView, ...]
     rules: tuple[RuleGroup, ...]
+    reasons: tuple[str, ...]
     glossary: tuple[Mapping[str, Any], ...]
     outcome: Outcome
     forgiven: bool
@@ -75,7 +78,7 @@ class Page:
     @property
     def results(self) -> tuple[RuleResult, ...]:
         """What the rules came to."""
-        return tuple(view.result for group in self.rules for view in group.shown + group.folded)
+        return tuple(view.result for group in self.rules for view in group.views)
 
     @property
     def compares(self) -> bool:
@@ -133,7 +136,8 @@ def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
     results = card.verdict.rules
     return Page(
         axes=_axes(card, words["axes"]),
-        rules=rule_groups(card),
+        rules=rule_groups(card, _SHOWN_RESULTS),
+        reasons=tuple(_worded(reason, results) for reason in card.verdict.reasons),
         glossary=_glossary(card, words["glossary"]),
         outcome=card.verdict.outcome,
         forgiven=any(result.stands_in_the_way and result.outcome == "inconclusive" for result in results),
@@ -142,6 +146,14 @@ def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
             for result in results
         ),
     )
+
+
+def _worded(reason: str, results: Sequence[RuleResult]) -> str:
+    """A reason of the verdict in which a result of a rule names its measurement in words."""
+    told = (result for result in results if result.reason and reason.endswith(f": {result.reason}"))
+    if result := next(told, None):
+        return reason.removesuffix(result.reason) + readable(result)
+    return reason
 
 
 def sort_caveats(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:

@@ -134,6 +134,20 @@ class TestBaseline:
         assert gate(RELATIVE, "--baseline", other).code == 0
 
 
+@pytest.mark.parametrize("path", ["x" * 5000, "x/" * 2000])
+def test_a_path_that_can_be_none_is_refused(e360, gate, path):
+    assert e360("gate", path).code == 2
+    assert gate(RELATIVE, "--baseline", path).code == 2
+    assert gate(f'baseline = "{path}"\n' + RELATIVE).code == 3
+    assert e360("gate", "card", "--audit", path).code == 2
+
+
+@pytest.mark.parametrize("margin", ["1e-160", "1e-300", "5e-324"])
+def test_a_margin_of_almost_nothing_is_computed_with(gate, card, margin):
+    accuracy = RELATIVE.replace("cost", "accuracy").replace("params", "top1") + f"margin = {margin}\n"
+    assert gate(accuracy, "--baseline", card).code == 3
+
+
 def test_an_unknown_format_suggests_one(gate):
     answer = gate(LIMIT, "--format", "junt")
     assert answer.code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import pytest
 import efficiency360
 from efficiency360.audited import evidence_bytes, read_audited
 from efficiency360.engine.gate import gate
+from efficiency360.engine.guard import REPLACED
 from efficiency360.engine.recompute import recompute
+from efficiency360.engine.store import ABOUT
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_bytes
 from efficiency360.records import Artifact
@@ -44,6 +47,21 @@ def edit(folder, change):
 
 def axis(document, axis_id):
     return next(one for one in document["axes"] if one["id"] == axis_id)
+
+
+def ece(document):
+    return next(one for one in axis(document, "uncertainty")["measurements"] if one["name"] == "uncertainty.ece")
+
+
+def arrays_of(folder, name):
+    with np.load(folder / f"evidence/{name}.npz") as file:
+        return dict(file)
+
+
+def replace_images(folder, **changed):
+    path = folder / "evidence/data.images.npz"
+    np.savez(path, allow_pickle=False, **{**arrays_of(folder, "data.images"), **changed})
+    edit(folder, lambda card: card["dataset"]["artifacts"][0].update(sha256=sha256_bytes(path.read_bytes())))
 
 
 def replace_evidence(folder, name, arrays):
@@ -92,8 +110,28 @@ def test_it_needs_no_torch_and_no_scipy(folder):
         lambda card: card["subject"].update(fingerprint="0" * 64),
         lambda card: card["dataset"].update(fingerprint="0" * 64),
         lambda card: axis(card, "accuracy").update(settings={"batch_size": 1}),
+        lambda card: ece(card).update(params={**ece(card)["params"], "bins": "15"}),
+        lambda card: ece(card).update(params={"bins": "15, x=1", "binning": "equal_mass"}),
+        lambda card: axis(card, "cost")["measurements"].append(axis(card, "cost")["measurements"][0]),
+        lambda card: card["dataset"].update(artifacts=[]),
+        lambda card: card["dataset"]["artifacts"][0].update(kind="pictures"),
+        lambda card: card["subject"].update(artifacts=[]),
+        lambda card: card["environment"].update(threads=64),
+        lambda card: card["environment"].update(device="cuda"),
     ],
-    ids=["value", "interval", "n", "no interval", "left out", "cost", "no evidence", "model", "data", "settings"],
+    ids=[
+        *("value", "interval", "n", "no interval", "left out", "cost", "no evidence", "model", "data", "settings"),
+        *(
+            "type of a param",
+            "label of params",
+            "twice",
+            "no labels",
+            "other kind",
+            "no behaviour",
+            "threads",
+            "device",
+        ),
+    ],
 )
 def test_an_edited_scorecard_is_refused(folder, change, again):
     edit(folder, change)
@@ -126,13 +164,77 @@ def test_caveats_that_were_taken_out_come_back(folder):
     assert [one.caveats for one in after.axes] == [one.caveats for one in before.axes]
 
 
+def test_what_the_model_had_replaced_is_said_again_although_it_was_taken_out(folder):
+    """The evidence itself says that a library was replaced; without the caveat the scorecard would pass."""
+    replace_evidence(folder, "accuracy", {**arrays_of(folder, "accuracy"), REPLACED: np.array(["torch.relu"])})
+    card = gate(folder, baseline="none").card
+    assert "libraries_replaced" in {caveat.id for caveat in card.axis("accuracy").caveats}
+    assert card.verdict.outcome == "inconclusive"
+
+
+def test_a_number_nudged_within_rounding_is_judged_as_it_was_measured(folder, tmp_path):
+    audit = tmp_path / "tight.toml"
+    rule = '[[rules]]\nid = "r"\nmeasurement = "cost.macs"\nat_most = {}\nrationale = "r"\n'
+    macs = read_audited(folder)[0].axis("cost").measurements[1].value
+    audit.write_text('title = "t"\n[axes.cost]\n' + rule.format(macs - 1))
+    edit(folder, lambda card: axis(card, "cost")["measurements"][1].update(value=macs - 1))
+    assert gate(folder, audit=str(audit)).card.verdict.outcome == "fail"
+
+
+def test_labels_that_were_exchanged_are_refused(folder):
+    """Naming every prediction a label would make any model perfect."""
+    predicted = arrays_of(folder, "accuracy")["logits"].argmax(axis=1)
+    replace_images(folder, classes=(predicted + 1) % 10)
+    with pytest.raises(InputError, match="one label as written stands for several classes"):
+        gate(folder, baseline="none")
+
+
+@pytest.mark.parametrize("member", ["images", "files", "written"])
+def test_images_names_and_labels_are_those_of_the_scorecards_data(folder, member):
+    replace_images(folder, **{member: np.roll(arrays_of(folder, "data.images")[member], 1)})
+    with pytest.raises(InputError, match=r"not the scorecard's images or labels|several classes"):
+        gate(folder, baseline="none")
+
+
+def test_evidence_that_does_not_say_what_it_is_of_counts_as_not_there(folder):
+    arrays = arrays_of(folder, "cost")
+    replace_evidence(folder, "cost", {name: array for name, array in arrays.items() if not name.startswith("__")})
+    assert "cost: its evidence is too old to say" in gate(folder, baseline="none").card.verdict.reasons[-1]
+    with pytest.raises(InputError, match="not all can be measured again"):
+        gate(folder, baseline="none", again=True)
+
+
+def test_what_evidence_says_of_itself_cannot_be_rewritten(folder):
+    arrays = arrays_of(folder, "cost")
+    arrays[ABOUT] = np.array(str(arrays[ABOUT]).replace('"code":false', '"code":true '))
+    replace_evidence(folder, "cost", arrays)
+    with pytest.raises(InputError, match="what the evidence of cost says of itself was changed"):
+        gate(folder, baseline="none")
+
+
+def test_other_settings_than_the_audit_file_asks_for_cannot_pass(folder, tmp_path):
+    audit = tmp_path / "few.toml"
+    rule = '[[rules]]\nid = "r"\nmeasurement = "accuracy.top1"\nat_least = 0.5\nrationale = "r"\n'
+    audit.write_text('title = "t"\n[axes.accuracy]\nbatch_size = 32\n' + rule)
+    assert gate(folder, audit=str(audit)).card.verdict.outcome == "pass"
+    audit.write_text('title = "t"\n[axes.accuracy]\nmax_unreadable = 0.5\n' + rule)
+    verdict = gate(folder, audit=str(audit)).card.verdict
+    assert verdict.outcome == "inconclusive"
+    assert "accuracy.max_unreadable = 0.01 and not 0.5" in verdict.reasons[0]
+
+
+def test_a_pipe_in_the_place_of_evidence_does_not_hang(folder):
+    (folder / "evidence/cost.npz").unlink()
+    os.mkfifo(folder / "evidence/cost.npz")
+    assert "cost: its evidence is not beside" in gate(folder, baseline="none").card.verdict.reasons[-1]
+
+
 def test_evidence_of_another_model_is_refused_although_its_hash_was_written_in(folder, tmp_path):
     other = tmp_path / "other"
     efficiency360.audit(
         "timm:test_vit", "digits", audit="release", axes=["cost"], settings={}, threads=1, limit=20, out=other
     )
-    with np.load(other / "evidence/cost.npz") as file:
-        replace_evidence(folder, "cost", dict(file))
+    replace_evidence(folder, "cost", arrays_of(other, "cost"))
     with pytest.raises(InputError, match="the evidence of cost is of another model than the scorecard says"):
         gate(folder, baseline="none")
 
@@ -180,7 +282,7 @@ def test_another_version_of_an_axis_is_named(folder):
         gate(folder, baseline="none")
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "evidence/../../secret"])
+@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "evidence/../../secret", "a\0b", "x" * 5000])
 def test_a_scorecard_cannot_name_files_outside_of_its_folder(folder, path):
     (folder.parent / "secret").write_text("x")
     with pytest.raises(InputError, match="names a file outside of its folder"):
@@ -217,6 +319,13 @@ class TestBaseline:
         verdict = gate(folder, audit=str(audit)).card.verdict
         assert verdict.outcome == "inconclusive"
         assert "there is none yet at" in verdict.reasons[0]
+
+    def test_none_is_refused_where_the_audit_file_names_one_that_is_there(self, folder, finished, tmp_path):
+        audit = tmp_path / "mine.toml"
+        rule = '[[rules]]\nid = "r"\nmeasurement = "cost.macs"\nno_worse_than_baseline = true\nrationale = "r"\n'
+        audit.write_text(f'title = "t"\nbaseline = "{finished}"\n[axes.cost]\n{rule}')
+        with pytest.raises(InputError, match=r"--baseline none: .* leave the option out"):
+            gate(folder, audit=str(audit), baseline="none")
 
     def test_one_that_was_given_has_to_be_there(self, folder, tmp_path):
         with pytest.raises(InputError, match=r"^baseline: .*No such file"):

@@ -333,6 +333,33 @@ class TestSeveralRules:
         assert together[0].outcome == "inconclusive"
         assert "as one of 20 comparisons it may be chance (Holm), so it is undecided" in together[0].reason
 
+    def test_what_may_be_chance_among_many_is_not_forgiven_with_wide_intervals(self, make):
+        old, new = np.ones(500), np.ones(500)
+        new[:11], old[11:13] = 0, 0
+        many = [{**RULE, "id": f"r{index}"} for index in range(20)]
+        here, there = classifier(new), classifier(old)
+        verdict = decide(make.spec(rules=many, inconclusive="pass"), here.axes, against=Against(here, there))
+        assert {result.outcome for result in verdict.rules} == {"inconclusive"}
+        assert verdict.outcome == "inconclusive"
+
+    def test_a_clear_loss_of_a_score_stays_proven_among_a_hundred(self, make):
+        """Resampling cannot show a p-value as small as a hundred comparisons ask for."""
+        rng = np.random.default_rng(11)
+        easy = rng.exponential(0.1, 400)
+        names = [f"uncertainty.b{index}" for index in range(100)]
+
+        def audited(values):
+            numbers, samples = [], []
+            for name in names:
+                mine = values if name == names[0] else easy
+                numbers.append(Measurement(name=name, value=float(mine.mean()), unit="", better="lower", n=400))
+                samples.append(Sample(name, {}, "mean", mine, np.arange(400)))
+            return audit(axis(*numbers), samples={"uncertainty": tuple(samples)}, images=hashes(400))
+
+        rules = make.spec("uncertainty", rules=[{**RULE, "id": name, "measurement": name} for name in names]).rules
+        results = apply_relative(rules, Against(audited(easy + 0.5), audited(easy)))
+        assert results[0].outcome == "fail"
+
     def test_what_is_proven_stays_proven_among_many(self, make):
         old, new = np.ones(500), np.ones(500)
         new[:60] = 0
@@ -368,6 +395,17 @@ class TestWithoutABaseline:
             assert verdict.outcome == "pass"
             assert verdict.rules[0].outcome == "inconclusive"
             assert verdict.reasons[0].startswith("1 of 2 blocking checks passed; 1 not compared: ")
+
+    @pytest.mark.parametrize("lenient", [{"without_baseline": "pass"}, {}])
+    def test_letting_it_pass_forgives_neither_absence_nor_doubt(self, make, lenient):
+        sure = {"id": "limit", "measurement": "accuracy.top1", "at_least": 0.5}
+        absent = make.spec(rules=[{**RULE, "measurement": "accuracy.topp1"}, sure], **lenient)
+        here = classifier(np.ones(50))
+        first = Against(here, first=not lenient)
+        assert decide(absent, here.axes, against=first).outcome == "inconclusive"
+        doubtful = here.axes[0].model_copy(update={"caveats": (Caveat(id="x", severity="critical", text="chance"),)})
+        spec = make.spec(rules=[RULE], **lenient)
+        assert decide(spec, (doubtful,), against=replace(first, here=replace(here, axes=(doubtful,)))).outcome != "pass"
 
     def test_forgiving_wide_intervals_does_not_forgive_a_missing_baseline(self, make):
         here = classifier(np.ones(50))

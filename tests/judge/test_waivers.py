@@ -70,6 +70,8 @@ def test_another_rule_still_blocks(make):
         ({"reason": ""}, "waivers.1.reason"),
         ({"expires": "soon"}, "waivers.1.expires"),
         ({"expires": 3}, "waivers.1.expires: must be a day such as 2027-03-31"),
+        ({"expires": "1798761600"}, "waivers.1.expires: must be a day such as 2027-03-31"),
+        ({"expires": "2027-03-31T00:00:00"}, "waivers.1.expires: must be a day such as 2027-03-31"),
         ({"until": "2027-01-01"}, "unknown key 'waivers.1.until'"),
     ],
 )

@@ -119,9 +119,9 @@ class TestChanges:
             (0.454, (0.381, 0.529), True, "ms", ("+45.4 %", "+38.1 to +52.9 %")),
             (1.22, None, True, "MACs", ("+122 %", "")),
             (-0.004, (-0.026, 0.018), False, "proportion", ("−0.4 points", "−2.6 to +1.8 points")),  # noqa: RUF001
-            (0.0, (-0.01, 0.01), False, "proportion", ("0.0 points", "−1.0 to +1.0 points")),  # noqa: RUF001
-            (0.032, (0.0004, 0.06), False, "proportion", ("+3.2 points", "+0.04 to +6.0 points")),
-            (0.0117, (0.0006, 0.024), False, "", ("+0.012", "+0.001 to +0.024")),
+            (0.0, (-0.01, 0.01), False, "proportion", ("0 points", "−1 to +1 points")),  # noqa: RUF001
+            (0.032, (0.0004, 0.06), False, "proportion", ("+3.2 points", "+0.04 to +6 points")),
+            (0.0117, (0.0006, 0.024), False, "", ("+0.0117", "+0.0006 to +0.024")),
             (-12.0, None, False, "furlongs", ("−12 furlongs", "")),  # noqa: RUF001
         ],
     )
@@ -175,6 +175,27 @@ class TestPage:
     def test_how_often_which_verdict_came_up_is_counted(self, two):
         assert view_of(*two).tally(1) == [("worse", 2), ("open", 1)]
         assert "worse: 2" in Page(compare.render(view_of(*two))).text
+
+    def test_what_one_side_lacks_is_counted_too_so_that_the_tally_adds_up(self, two, card_of):
+        view = view_of(two[0], card_of((costs(1e8),), name="Bare"))
+        assert view.tally(1) == [("same", 1), ("missing", 2)]
+        assert "not measured: 2" in Page(compare.render(view)).text
+        assert "not measured: 2" in " ".join(screen(view).split())
+
+    def test_a_change_judged_by_two_intervals_is_marked_and_the_mark_explained(self, two):
+        view = view_of(*two)
+        page = Page(compare.render(view))
+        (cell,) = [row.cells[1] for row in view.headline if row.name == "accuracy.top1"]
+        assert cell.change.endswith(" *")
+        assert "* As if on different images, because no samples of it are there: wider." in page.text
+        assert "* As if on different images" in screen(view)
+        assert "*" not in "".join(row.cells[1].change for row in view.headline if row.name != "accuracy.top1")
+
+    def test_why_numbers_cannot_be_compared_names_the_models(self, two, card_of):
+        alone = card_of((latency(20.0, threads=1),), name="Alone")
+        page = Page(compare.render(view_of(two[0], alone)))
+        assert "measured with threads=1, Old with threads=2" in page.text
+        assert "the reference with threads" not in page.text
 
     def test_all_measurements_are_there_but_not_without_end(self, card_of, accuracy_of):
         cards = [card_of((accuracy_of(right=right),), name=str(right)) for right in (435, 400)]
@@ -269,12 +290,22 @@ class TestFigures:
 
     @pytest.mark.parametrize(
         ("right", "says"),
-        [(200, "Nobody should choose Loser"), (430, "Behind Old as measured: Loser. Sampling")],
+        [
+            (200, "Beaten by Old beyond what sampling leaves open: Loser."),
+            (430, "Behind Old as measured: Loser. Sampling"),
+        ],
     )
     def test_the_caption_says_who_is_beaten_and_how_sure_that_is(self, two, card_of, right, says):
         loser = card_of((costs(200e6), accuracy(right)), name="Loser")
         assert says in " ".join(remark.text for remark in self.figure(two[0], loser).remarks)
         assert says in Page(compare.render(view_of(two[0], loser))).text
+
+    def test_names_on_one_place_keep_the_ends_that_tell_them_apart(self, card_of):
+        cards = [card_of((costs(1e8), accuracy(435)), name="zoo:digits_transformer_of_old") for _ in range(2)]
+        page = Page(compare.render(view_of(*cards, places=[Path("/kept/one"), Path("/kept/two")])))
+        assert "old (one)" in page.text
+        assert "old (two)" in page.text
+        assert "No model is beaten by another on these two numbers." in page.text
 
     def test_other_data_and_missing_numbers_are_left_out_by_name(self, two, card_of):
         data = two[0].dataset.model_copy(update={"fingerprint": "77" * 32})
@@ -343,7 +374,7 @@ class TestTerminal:
         alone = card_of((latency(20.0, threads=1),), name="Alone")
         said = re.sub(r"\s+", " ", screen(view_of(two[0], alone, alone), 100))
         assert "✗ see [1]" in said
-        assert said.count("not comparable: measured with threads=1, the reference with threads=2") == 1
+        assert said.count("not comparable: measured with threads=1, Old with threads=2") == 1
 
 
 def test_the_kept_audits_make_a_page_with_all_their_headlines_and_figures():

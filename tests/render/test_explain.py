@@ -51,7 +51,7 @@ def test_a_limit_is_compared_with_both_ends_of_the_interval(ruled, spec):
     assert "It is 66.7 % on 120 images." in said
     assert "The 95 % interval is 57.8 to 74.5 %, by Wilson's score interval of a proportion (Wilson 1927)" in said
     assert "Its pessimistic end, 57.8 %, breaks 'at least 60.0 %'; its optimistic end, 74.5 %, keeps it." in said
-    assert said.endswith("What to do next Nothing: the rule holds.")
+    assert "What to do next Nothing: the rule holds. The release as a whole: FAIL, 2 blocking rules fail" in said
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_comparison_tells_drop_method_margin_and_images_needed(ruled, spec):
 
 
 def test_images_needed_are_not_told_twice_where_the_reason_tells_them(ruled, result_of):
-    rule = result_of("r", outcome="inconclusive", needed=2400, reason="about 2,400 images would decide it")
+    rule = result_of("r", outcome="inconclusive", limit=0.7, needed=2400, reason="about 2,400 images would decide it")
     card = with_rules(ruled, rule)
     assert told(card, "r", spec_of(card)).count("bout 2,400 images") == 1
 
@@ -126,7 +126,7 @@ def test_a_rule_that_could_not_be_compared_says_what_to_compare_with(ruled, resu
     rule = result_of("r", outcome="inconclusive", bound="no_worse_than_baseline", limit=0.01, reason="other data")
     card = with_rules(ruled, rule)
     said = told(card, "r", spec_of(card))
-    assert "So the outcome is inconclusive: other data." in said
+    assert "Other data. So the outcome is inconclusive." in said
     assert "Compare with an audit of the same data, settings and kind of machine: --baseline DIR." in said
     assert "pessimistic" not in said
 
@@ -138,15 +138,56 @@ def test_a_number_that_was_not_sampled_is_compared_as_it_is(ruled, result_of):
     )
 
 
-def test_of_many_results_the_worst_are_told_and_the_rest_counted(ruled, result_of):
+def test_of_many_results_the_worst_are_told_in_full_and_each_other_on_a_line(ruled, result_of):
     kinds = ["pass"] * 5 + ["inconclusive"] * 2 + ["fail"] * 2
-    rules = [result_of("many", params={"class": f"c{index}"}, outcome=kind) for index, kind in enumerate(kinds)]
+    rules = [
+        result_of("many", params={"class": f"c{index}"}, outcome=kind, limit=0.7) for index, kind in enumerate(kinds)
+    ]
     card = with_rules(ruled, *rules)
     said = told(card, "many", spec_of(card))
     assert said.startswith("Rule many: FAIL")
     assert "Each of 9 results of Top-1 accuracy" in said
     assert re.findall(r"found for class=(c\d)", said) == ["c7", "c8", "c5"]
-    assert "6 more results of this rule: 1 inconclusive, 5 pass." in said
+    assert "And 6 more: 1 undecided, 5 pass." in said
+    assert "c6: inconclusive, 66.7 % (57.8 to 74.5 %)." in said
+    for index in range(5):
+        assert f"class=c{index}: pass, 66.7 %" in said
+
+
+def test_it_ends_with_what_becomes_of_the_release(ruled, spec):
+    said = told(ruled, "no-drop", spec)
+    assert said.endswith("The release as a whole: FAIL, 2 blocking rules fail, 3 are undecided, 1 is waived, 1 holds.")
+
+
+def test_a_missing_axis_is_part_of_the_whole(ruled, result_of):
+    verdict = Verdict(
+        outcome="inconclusive",
+        reasons=("the required axis speed failed: no timer",),
+        rules=(result_of("r", outcome="pass", limit=0.5),),
+    )
+    card = ruled.model_copy(update={"verdict": verdict})
+    assert told(card, "r", spec_of(card)).endswith(
+        "INCONCLUSIVE, 1 blocking rule holds; the required axis speed failed: no timer."
+    )
+
+
+def test_without_a_baseline_it_says_how_to_make_one(ruled, result_of):
+    rule = result_of(
+        "r", outcome="inconclusive", bound="no_worse_than_baseline", limit=0.01, measured=None, reason="no baseline"
+    )
+    card = with_rules(ruled, rule)
+    card = card.model_copy(update={"verdict": card.verdict.model_copy(update={"baseline": None})})
+    said = told(card, "r", spec_of(card))
+    assert "e360 baseline accept SCORECARD --why REASON" in said
+    assert "Compare with an audit" not in said
+
+
+def test_a_number_in_doubt_says_so_and_nothing_twice(ruled, result_of):
+    reason = "accuracy.top1 is 66.7 % and keeps the limit, at least 50.0 %, but is in doubt: the labels leak"
+    card = with_rules(ruled, result_of("r", outcome="inconclusive", limit=0.5, reason=reason))
+    said = told(card, "r", spec_of(card))
+    assert "It is in doubt: the labels leak. So the outcome is inconclusive." in said
+    assert said.count("66.7 %") == 1
 
 
 def test_an_audit_file_that_lets_undecided_rules_pass_is_taken_at_its_word(ruled):

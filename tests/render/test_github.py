@@ -107,5 +107,16 @@ def test_a_name_neither_begins_a_command_nor_adds_a_property(ruled, result_of, n
         assert len(line) < 10_000
 
 
+def test_a_rule_with_many_results_has_one_annotation_for_the_worst_and_a_count(ruled, result_of):
+    kinds = ["inconclusive"] * 9 + ["fail"]
+    rules = tuple(
+        result_of("many", params={"class": n}, outcome=kind, reason=f"class {n}") for n, kind in enumerate(kinds)
+    )
+    verdict, worst = commands(with_verdict(ruled, rules=rules, reasons=("x",)))
+    assert "title=e360%3A" in verdict
+    assert worst.startswith("::error title=many%3A fail::")
+    assert worst.endswith("::1 of 10 fails; 9 undecided%0Aclass 9")
+
+
 def test_the_same_scorecard_gives_the_same_text(ruled):
     assert github.render(ruled) == github.render(Scorecard.model_validate_json(ruled.model_dump_json()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ class TestOutcomes:
     @pytest.mark.parametrize(
         ("name", "said"),
         [
-            ("waived-floor", "fails, but waived until 2027-03-31 by Jane Doe: new data come in March"),
+            ("waived-floor", "fails: breaks the limit of 90 %; waived until 2027-03-31 by Jane Doe: new data"),
             ("no-drop", "could not be decided: reaches across"),
             ("private", "could not be decided: "),
             ("warned", "fails, but only warns: breaks the wish"),
@@ -176,6 +177,24 @@ class TestOutcomes:
         found = fate(ruled, name)
         assert found.tag == "skipped"
         assert found.get("message").startswith(said)
+
+    def test_a_sentence_with_a_full_stop_is_not_followed_by_another_mark(self, ruled, result_of):
+        waiver = next(rule.waiver for rule in ruled.verdict.rules if rule.waiver)
+        waiver = waiver.model_copy(update={"reason": "Agreed with line 3."})
+        rule = result_of("r", reason="it is in doubt: The labels leak.", waiver=waiver)
+        said = fate(with_verdict(ruled, rules=(rule,)), "r").get("message")
+        assert said.endswith("The labels leak; waived until 2027-03-31 by Jane Doe: Agreed with line 3.")
+        assert not re.search(r"[.;,]{2}", said)
+
+    def test_the_message_of_a_verdict_with_many_reasons_is_short_and_counts_the_rest(self, ruled):
+        reasons = tuple(f"rule r{n}: {'word ' * 40}" for n in range(100))
+        suite = parsed(with_verdict(ruled, reasons=reasons))[-1]
+        (failure,) = suite.iter("failure")
+        said = failure.get("message")
+        assert len(said) < 1200
+        shown = len(re.findall(r"rule r\d+", said))
+        assert said.endswith(f"; ... and {100 - shown} more")
+        assert failure.text.count("rule r") == 100
 
     @pytest.mark.parametrize(("outcome", "tag"), [("pass", None), ("fail", "failure"), ("inconclusive", "error")])
     def test_the_verdict_is_a_case_that_is_green_only_for_a_pass(self, ruled, outcome, tag):

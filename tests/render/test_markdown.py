@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 from markdown_it import MarkdownIt
 
-from efficiency360.records import Caveat, Scorecard, Verdict
+from efficiency360.records import Caveat, Comparison, Interval, Scorecard, Verdict
 from efficiency360.render import markdown
 
 GFM = MarkdownIt("commonmark").enable("table")
@@ -38,6 +38,7 @@ HOSTILE = [
     " ",
     "x" * 99_999,
 ]
+WHY = ("chance", "other", "wide")
 ALLOWED = {"h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "code"}
 
 
@@ -113,7 +114,7 @@ class TestContent:
     def test_waivers_are_listed_with_owner_and_expiry_and_never_make_a_pass(self, ruled):
         page = markdown.render(ruled)
         assert "- `waived-floor`: waived until 2027-03-31 by Jane Doe: new data come in March" in page
-        assert "- `waived-once`: the waiver by Jane Doe expired on 2026-01-31" in page
+        assert "- `waived-once`: the waiver by Jane Doe expired on 2026-01-31; its reason was: new data" in page
         assert "| ❌ fail, waived |" in page
 
     def test_the_baseline_and_who_accepted_it_are_named(self, ruled):
@@ -126,6 +127,42 @@ class TestContent:
         page = markdown.render(card)
         assert "the required axis speed failed: no timer" in page
         assert "rule no-drop" not in page
+
+    def test_why_a_rule_is_undecided_is_told_where_its_interval_does_not_say(self, ruled, result_of):
+        beyond = Interval(low=0.03, high=0.05, level=0.95, method="tango")
+        drop = Comparison(baseline=0.7, worse_by=0.04, interval=beyond, relative=False)
+        margin = {"bound": "no_worse_than_baseline", "limit": 0.01, "outcome": "inconclusive"}
+        other = "accuracy.top1 cannot be compared with the baseline: the data differ"
+        across = beyond.model_copy(update={"low": -0.05})
+        rules = (
+            result_of("chance", **margin, comparison=drop),
+            result_of("other", **margin, reason=other),
+            result_of("wide", **margin, comparison=drop.model_copy(update={"interval": across}), reason="unsaid"),
+        )
+        page = markdown.render(with_verdict(ruled, rules=rules))
+        row = {rule: next(line for line in page.splitlines() if line.startswith(f"| `{rule}`")) for rule in WHY}
+        assert "looked at alone it breaks the margin; among several comparisons that may be chance" in row["chance"]
+        assert "it cannot be compared with the baseline: the data differ" in row["other"]
+        assert "unsaid" not in row["wide"]
+
+    def test_a_rule_with_many_results_is_folded_above_and_nothing_of_it_is_repeated_below(self, ruled, result_of):
+        rules = [
+            result_of("many", params={"class": n}, measured=n / 100, outcome="pass" if n > 8 else "fail")
+            for n in range(20)
+        ]
+        page = markdown.render(with_verdict(ruled, rules=rules, reasons=("rule many: 9 of 20 fail, such as: it",)))
+        head, _, rest = page.partition("<details>")
+        assert re.findall(r"`class=(\d+)`", head) == ["0", "1", "2"]
+        assert "| `many` | and 17 more: 6 fail, 11 pass |" in head
+        assert "such as" not in head
+        assert re.findall(r"\| `many`<br>`class=(\d+)`", rest) == ["3", "4", "5", "6", "7"]
+        assert "and 12 more: 1 fails, 11 pass" in rest
+
+    def test_without_any_score_no_grade_is_claimed(self, ruled):
+        scores = tuple(score.model_copy(update={"score": None, "grade": None}) for score in ruled.scores)
+        head, _, _ = markdown.render(ruled.model_copy(update={"scores": scores})).partition("|")
+        assert "no score: the audit file names none" in head
+        assert "grade" not in head
 
     def test_critical_caveats_are_told(self, ruled):
         caveat = Caveat(id="x", severity="critical", text="Gradients are masked.")
@@ -151,15 +188,17 @@ class TestLimits:
     @pytest.mark.parametrize("name", ["class {}", "<&|>" * 100 + "{}"])
     def test_a_long_verdict_is_cut_and_says_by_how_much(self, ruled, result_of, most, name):
         rules = [
-            result_of("per-class", params={"class": name.format(index)}, measured=index / 3000) for index in range(3000)
+            result_of(f"r{index}", params={"class": name.format(index)}, measured=index / 3000, outcome=outcome)
+            for outcome, numbers in (("fail", range(1500)), ("pass", range(1500, 3000)))
+            for index in numbers
         ]
-        reasons = [f"rule per-class: something was found {rule.params}" for rule in rules]
+        reasons = [f"rule {rule.rule}: something was found {rule.params}" for rule in rules[:1500]]
         page = markdown.render(with_verdict(ruled, rules=rules, reasons=reasons), most)
         assert len(page) <= most
         left = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) more are left out here", page)]
         head, _, folded = page.partition("<details>")
-        assert 3000 - head.count("| `per-class`<br>") in left
-        assert 3000 - folded.count("| `per-class`<br>") in left
+        assert 1500 - len(re.findall(r"^\| `r", head, re.MULTILINE)) in left
+        assert 1500 - len(re.findall(r"^\| `r", folded, re.MULTILINE)) in left
         assert page.count("<details>") == page.count("</details>") == 2
 
     def test_nothing_is_said_to_be_left_out_of_a_short_one(self, ruled):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,13 @@ class TestFindings:
         assert suppression["justification"] == "waived until 2027-03-31 by Jane Doe: new data come in March"
         assert found["waived-once"]["suppressions"] == []
         assert "expired on 2026-01-31" in found["waived-once"]["message"]["text"]
+
+    def test_the_notification_of_many_reasons_is_short_and_counts_the_rest(self, ruled):
+        reasons = tuple(f"rule r{n}: {'word ' * 40}" for n in range(100))
+        run = run_of(with_verdict(ruled, reasons=reasons))
+        said = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+        assert len(said) < 1200
+        assert re.search(r"; \.\.\. and 9\d more$", said)
 
     def test_the_message_is_the_reason(self, ruled):
         assert results(ruled)["no-drop"]["message"]["text"] == "reaches across"

@@ -64,3 +64,20 @@ def test_labels_keep_off_each_other_and_off_the_dots():
         dot = Box(point.x - 2, point.y - 2, point.x + 2, point.y + 2)
         assert not [other for other in points if other.label.box.meets(dot)]
         assert not [other for other in points if other is not point and other.label.box.meets(point.label.box)]
+
+
+def test_dots_on_one_place_share_a_label_that_names_all_of_them_from_the_top_down():
+    points = scatter([spot(10, 0.8, letters=9), spot(10, 0.8001, letters=12), spot(10, 0.5, letters=6)]).points
+    assert [[index for index, _ in point.texts] for point in points] == [[], [1, 0], [2]]
+    shared = points[1].label.box
+    assert shared.right - shared.left > points[2].label.box.right - points[2].label.box.left
+    (_, first), (_, second) = points[1].texts
+    assert shared.top < first < second < shared.bottom
+    assert not shared.meets(points[2].label.box)
+
+
+def test_where_costs_are_equal_a_name_stands_beside_its_dot_and_not_on_the_line_to_another():
+    for point in scatter(
+        [spot(10, 0.99, top1_reach=0.01, letters=20), spot(10, 0.93, top1_reach=0.02, letters=16)]
+    ).points:
+        assert point.label.anchor != "middle"
