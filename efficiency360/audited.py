@@ -122,11 +122,11 @@ def evidence_bytes(artifact: Artifact, folder: Path) -> bytes | None:
         inside = False
     if not inside:
         raise InputError(f"{folder / 'scorecard.json'} names a file outside of its folder: {artifact.path!a:.200}")
-    if not path.is_file():
-        return None
     try:
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() else None  # a pipe would never end
     except OSError:
+        data = None
+    if data is None:
         return None
     if sha256_bytes(data) != artifact.sha256:
         raise InputError(f"{path} is not the file that its scorecard names (the hashes differ); audit the model again")

@@ -282,7 +282,7 @@ def test_another_version_of_an_axis_is_named(folder):
         gate(folder, baseline="none")
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "evidence/../../secret", "a\0b", "x" * 5000])
+@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "evidence/../../secret", "a\0b"])
 def test_a_scorecard_cannot_name_files_outside_of_its_folder(folder, path):
     (folder.parent / "secret").write_text("x")
     with pytest.raises(InputError, match="names a file outside of its folder"):
@@ -342,3 +342,7 @@ def test_the_audit_itself_compares_with_a_baseline(finished, tmp_path):
     assert card.verdict.rules[0].outcome == "fail"
     assert card.verdict.outcome == "fail"
     assert "% worse than the baseline's 6.06 M" in card.verdict.reasons[0]
+
+
+def test_a_name_that_can_be_none_is_not_there(folder):
+    assert evidence_bytes(Artifact(path="x" * 5000, sha256="0" * 64, kind="evidence"), folder) is None

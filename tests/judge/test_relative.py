@@ -357,7 +357,7 @@ class TestSeveralRules:
             return audit(axis(*numbers), samples={"uncertainty": tuple(samples)}, images=hashes(400))
 
         rules = make.spec("uncertainty", rules=[{**RULE, "id": name, "measurement": name} for name in names]).rules
-        results = apply_relative(rules, Against(audited(easy + 0.5), audited(easy)))
+        results = apply_relative(rules, Against(audited(easy + rng.normal(0.5, 0.1, 400)), audited(easy)))
         assert results[0].outcome == "fail"
 
     def test_what_is_proven_stays_proven_among_many(self, make):
