@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from efficiency360.arrays import load_arrays
-from efficiency360.axes import make_axis
-from efficiency360.engine.store import KEY
-from efficiency360.files import sha256_file
+from efficiency360.engine.gate import gate
+from efficiency360.engine.recompute import recompute
 from efficiency360.render import html
 from efficiency360.scorecards import read_scorecard
 
@@ -23,33 +21,25 @@ def test_a_kept_report_is_rendered_anew_byte_for_byte(folder):
     assert html.render(card).encode() == (GALLERY / folder / "report.html").read_bytes(), "run `make gallery`"
 
 
-def arrays(folder, axis_id):
-    with (GALLERY / folder / f"evidence/{axis_id}.npz").open("rb") as file:
-        found = load_arrays(file)
-    found.pop(KEY)
-    return found
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_kept_evidence_and_samples_give_the_numbers_again(folder):
+    again = recompute(read_scorecard(GALLERY / folder), GALLERY / folder)
+    measured = {axis.id for axis in again.audited.axes if axis.status == "measured"}
+    assert {"cost", "speed"} <= measured - again.unchecked.keys()
+    assert again.audited.samples.keys() >= {"accuracy", "speed", "uncertainty"}
+    assert again.audited.axes == read_scorecard(GALLERY / folder).axes
 
 
-def kept(folder):
-    return sorted(path.stem for path in (GALLERY / folder / "evidence").glob("*.npz"))
-
-
-@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if kept(folder)])
-def test_kept_evidence_is_what_the_scorecard_names_and_gives_its_numbers_again(folder):
-    card = read_scorecard(GALLERY / folder)
-    beside = {f"cost.{name}": array for name, array in arrays(folder, "cost").items()}
-    for axis_id in kept(folder):
-        record = card.axis(axis_id)
-        named = {artifact.path: artifact.sha256 for artifact in record.artifacts}
-        assert named[f"evidence/{axis_id}.npz"] == sha256_file(GALLERY / folder / f"evidence/{axis_id}.npz")
-        findings = make_axis(axis_id, record.settings).measure({**arrays(folder, axis_id), **beside}, None)
-        assert findings.measurements == record.measurements
-        assert findings.series == record.series
-        assert findings.caveats == record.caveats
-
-
-def test_there_is_a_gallery_with_evidence():
-    assert sum(kept(folder) == ["cost", "speed"] for folder in FOLDERS) >= 3
+def test_the_larger_model_is_blocked_against_the_smaller_as_its_baseline_and_not_the_other_way_round():
+    small, large = GALLERY / "efficientnet-lite0", GALLERY / "efficientnet-lite2"
+    verdict = gate(large, audit="release", baseline=small).card.verdict
+    failed = [rule for rule in verdict.rules if rule.severity == "block" and rule.outcome == "fail"]
+    assert verdict.outcome == "fail"
+    assert [rule.rule for rule in failed] == ["no-costlier"]
+    by_id = {rule.rule: rule for rule in verdict.rules}
+    assert by_id["no-less-accurate"].comparison.interval.method == "tango"
+    back = gate(small, audit="release", baseline=large).card.verdict
+    assert {rule.rule: rule.outcome for rule in back.rules}["no-costlier"] == "pass"
 
 
 def test_no_image_is_kept():

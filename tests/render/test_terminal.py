@@ -200,7 +200,7 @@ class TestComparisonsAndWaivers:
             "1.2 points worse than the baseline's 67.9 % (0.3 to 2.1 points worse), allowed 1 point: inconclusive"
             in said
         )
-        assert "5 % worse than the baseline's 11.9 ms (1.2 to 9.1 % worse), allowed 5 %: inconclusive" in said
+        assert "5.04 % worse than the baseline's 11.9 ms (1.2 to 9.1 % worse), allowed 5 %: inconclusive" in said
 
     @pytest.mark.parametrize("verdict_only", [False, True])
     def test_the_baseline_is_named_with_who_accepted_it(self, ruled, verdict_only):
