@@ -135,8 +135,14 @@ class TestMistakes:
             (BASE + "[scores]\nx = 1", "scores: must be a list of tables"),
             (BASE + "[rules]\nx = 1", "rules: must be a list of tables"),
             (BASE + RULE + RULE, "rule id 'floor' is used twice"),
-            (BASE + RULE + "at_most = 1", "rules.1: give one of at_least, at_most, or no_worse_than_baseline = true with a margin"),
-            (BASE + RULE.replace("at_least = 0.8\n", ""), "rules.1: give one of at_least, at_most, or no_worse_than_baseline = true with a margin"),
+            (
+                BASE + RULE + "at_most = 1",
+                "rules.1: give one of at_least, at_most, or no_worse_than_baseline = true with a margin",
+            ),
+            (
+                BASE + RULE.replace("at_least = 0.8\n", ""),
+                "rules.1: give one of at_least, at_most, or no_worse_than_baseline = true with a margin",
+            ),
             (BASE + RULE.replace('"why"', '""'), "rules.1.rationale: "),
             (BASE + SCORE.replace('"why"', '""'), "scores.1.rationale: "),
             (BASE + SCORE.replace('rationale = "why"\n', ""), "scores.1.rationale: this key is missing"),
