@@ -45,7 +45,10 @@ def test_it_says_what_it_wrote_and_which_two_commands_come_next(init, tmp_path):
     assert code == 0
     assert set(_files(tmp_path)) == WRITTEN
     assert all(f"wrote   {name}" in out for name in WRITTEN)
-    assert [line.strip() for line in out.splitlines()[-2:]] == [DEMO, 'e360 baseline accept e360-out --why "..."']
+    assert [line.strip() for line in out.splitlines()[-2:]] == [
+        DEMO,
+        'e360 baseline accept e360-out --why "first release"',
+    ]
 
 
 def test_the_audit_file_loads_compares_with_the_baseline_and_gives_every_reason(init):

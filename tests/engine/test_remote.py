@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -185,7 +186,15 @@ def test_signals_that_ask_the_command_to_end_leave_nothing_behind(tmp_path, numb
     temporary.mkdir()
     command = [sys.executable, "-m", "efficiency360", "audit", f"{model}:make", "--out", "out", "--input", "1x8x8"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    heeded = partial(signal.signal, number, signal.SIG_DFL)  # nohup ignores one, and what it starts inherits that
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeded,  # noqa: PLW1509 - no threads run here
+    ) as process:
         deadline = time.monotonic() + 120
         while process.poll() is None and not list(temporary.glob("*/here")) and time.monotonic() < deadline:
             time.sleep(0.1)
