@@ -23,6 +23,7 @@ _OURS = {
     "speed": "efficiency360.axes.speed:Speed",
     "accuracy": "efficiency360.axes.accuracy:Accuracy",
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
+    "robustness": "efficiency360.axes.robustness:Robustness",
     "resolution": "efficiency360.axes.resolution:Resolution",
 }
 _HIDDEN = {

@@ -70,6 +70,7 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
     ] = False,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out of the report.")] = False,
     format_: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,7 +88,7 @@ def command(
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
     formats = parse_formats(format_ or ())
-    return (_foretell if dry_run else partial(run, formats=formats))(
+    return (_foretell if dry_run else partial(run, formats=formats, no_images=no_images))(
         subject,
         out or Path("e360-out") / _slug(subject),
         data=data,
@@ -112,7 +113,7 @@ def command(
     )
 
 
-def run(subject: str, out: Path, *, formats: Sequence[str] = (), **options: Any) -> ExitCode:
+def run(subject: str, out: Path, *, formats: Sequence[str] = (), no_images: bool = False, **options: Any) -> ExitCode:
     """Audit with progress on standard error and the scorecard on standard output; returns the exit code."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
@@ -129,13 +130,13 @@ def run(subject: str, out: Path, *, formats: Sequence[str] = (), **options: Any)
     with unheard(formats):
         try:
             with Live(Console(stderr=True)) as reporter:
-                card = audit(subject, out=out, reporter=reporter, **options)
+                card = audit(subject, out=out, reporter=reporter, no_images=no_images, **options)
         except KeyboardInterrupt:
             raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
         console = Screen()
         show(card, console)
         console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
-    write_outputs(card, load_audit(options["audit"]), formats, out)
+    write_outputs(card, load_audit(options["audit"]), formats, out, images=not no_images)
     return EXIT_CODES[card.verdict.outcome]
 
 

@@ -67,5 +67,6 @@ def command(
             show_verdict(gated.card.verdict, Screen())
         else:
             typer.echo(tell(gated.card, gated.spec, explain))
-    write_outputs(gated.card, gated.spec, formats, out or (scorecard if scorecard.is_dir() else scorecard.parent))
+    folder = scorecard if scorecard.is_dir() else scorecard.parent
+    write_outputs(gated.card, gated.spec, formats, out or folder, evidence=folder)
     return EXIT_CODES[gated.card.verdict.outcome]

@@ -27,15 +27,23 @@ GITHUB = "github"
 """Not a file: annotations on standard output, and a summary where the runner collects it."""
 
 
-def write_outputs(card: Scorecard, spec: AuditSpec, formats: Sequence[str], folder: Path) -> None:
-    """Write each format into the folder and say where.
+def write_outputs(
+    card: Scorecard,
+    spec: AuditSpec,
+    formats: Sequence[str],
+    folder: Path,
+    *,
+    evidence: Path | None = None,
+    images: bool = True,
+) -> None:
+    """Write each format into the folder and say where; `evidence` is the audit's folder, if that is another one.
 
     Raises:
         InputError: the folder, or the runner's summary, cannot be written.
     """
     if not formats:
         return
-    from efficiency360.render import sarif  # noqa: PLC0415 - most runs ask for none
+    from efficiency360.render import figures, sarif  # noqa: PLC0415 - most runs ask for none
     from efficiency360.render.formats import FORMATS  # noqa: PLC0415
 
     lines = _lines(spec)
@@ -44,7 +52,8 @@ def write_outputs(card: Scorecard, spec: AuditSpec, formats: Sequence[str], fold
             _speak_to_github(card, lines)
             continue
         target = folder / FORMATS[name].file
-        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card)
+        shown = figures.read(card, evidence or folder, images=images) if FORMATS[name].pictures else None
+        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card, shown)
         write_atomic(target, page.encode())
         typer.echo(plain(f"{name}: {target}"), err=True)
 

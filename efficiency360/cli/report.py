@@ -22,6 +22,7 @@ def command(
         str,
         typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),
     ] = "html",
+    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out.")] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write [default: beside the scorecard, such as report.html or junit.xml]."),
@@ -30,9 +31,10 @@ def command(
     """Render a scorecard in a format, as a self-contained page for example; again and byte-identical."""
     from efficiency360.errors import InputError  # noqa: PLC0415 - keeps --help fast
     from efficiency360.files import write_atomic  # noqa: PLC0415
+    from efficiency360.render import figures  # noqa: PLC0415
     from efficiency360.render.formats import FORMATS  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
-    from efficiency360.scorecards import read_scorecard  # noqa: PLC0415
+    from efficiency360.scorecards import read_scorecard, scorecard_file  # noqa: PLC0415
     from efficiency360.spec import suggest  # noqa: PLC0415
 
     if format_ not in FORMATS:
@@ -40,6 +42,7 @@ def command(
     card = read_scorecard(scorecard)
     kind = FORMATS[format_]
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
-    write_atomic(target, kind.render(card).encode())
+    shown = figures.read(card, scorecard_file(scorecard).parent, images=not no_images) if kind.pictures else None
+    write_atomic(target, kind.render(card, shown).encode())
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -17,7 +17,7 @@ from efficiency360.engine.gate import find_baseline
 from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
-from efficiency360.render import html
+from efficiency360.render import figures, html
 from efficiency360.spec import AuditSpec, load_audit
 from efficiency360.subject.manifest import Manifest, load_manifest
 from efficiency360.subject.request import SubjectOptions, SubjectRequest, parse_input, request_subject
@@ -57,6 +57,7 @@ def audit(
     evidence: str | Path | None = None,
     trust_code: bool = False,
     strict: bool = False,
+    no_images: bool = False,
     reporter: Reporter | None = None,
 ) -> Scorecard:
     """Audit a vision model.
@@ -86,6 +87,7 @@ def audit(
         trust_code: open files that can run code of their own when opened: whole pickled models, TorchScript, exported
             programs, ONNX with external data.
         strict: refuse to go on where a layer of the worker's isolation is missing on this machine.
+        no_images: leave all images out of the report.
         reporter: told of progress.
 
     Returns:
@@ -94,11 +96,12 @@ def audit(
     Raises:
         InputError: bad input, with a sentence that says what and how to mend it.
     """
-    arguments = locals()  # the parameters, before anything else is named
+    arguments = {name: value for name, value in locals().items() if name != "no_images"}  # before more is named
     with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
         job, selected = _job(scratch, **arguments)
         card = run_audit(job, selected)
-        write_atomic(job.out / "report.html", html.render(card).encode())
+        shown = figures.read(card, job.out, images=not no_images)
+        write_atomic(job.out / "report.html", html.render(card, shown).encode())
     return card
 
 

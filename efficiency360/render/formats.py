@@ -10,24 +10,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from efficiency360.records import Scorecard
+    from efficiency360.render.figures import Figures
 
 
 @dataclass(frozen=True)
 class Format:
-    """A format: the name of its file, what it is for, and the module whose `render` makes it."""
+    """A format: the name of its file, what it is for, and the module whose `render` makes it.
+
+    `pictures` says whether it shows any from the evidence.
+    """
 
     file: str
     description: str
     module: str
+    pictures: bool = False
 
-    def render(self, card: Scorecard) -> str:
-        """The whole file; the same scorecard gives the same text."""
-        page: str = import_module(f"efficiency360.render.{self.module}").render(card)
+    def render(self, card: Scorecard, figures: Figures | None = None) -> str:
+        """The whole file; the same scorecard, and figures where the format has pictures, give the same text."""
+        module = import_module(f"efficiency360.render.{self.module}")
+        page: str = module.render(card, figures) if self.pictures else module.render(card)
         return page
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "html": Format("report.html", "for people: one page, opens offline", "html"),
+    "html": Format("report.html", "for people: one page, opens offline", "html", pictures=True),
     "json": Format("scorecard.json", "for programs: everything, with a published JSON Schema", "json"),
     "csv": Format("measurements.csv", "for spreadsheets: one row a measurement", "csv"),
     "junit": Format("junit.xml", "for test reports: a case for every result of a rule, and the verdict", "junit"),

@@ -16,12 +16,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.render import text
+from efficiency360.render.curve import levels
+from efficiency360.render.heat import STEPS
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
 
 if TYPE_CHECKING:
     from efficiency360.records import Cell, Scorecard, Series
+    from efficiency360.render.figures import Figures
 
 _LOADER = PackageLoader("efficiency360.render")
 _BLANKS = str.maketrans("\t\n\r", "   ")
@@ -31,12 +34,16 @@ _SERIES_ROWS = 500
 _LONGEST = 10_000
 
 
-def render(card: Scorecard) -> str:
-    """The report as a whole HTML document; the same scorecard gives the same bytes.
+def render(card: Scorecard, figures: Figures | None = None) -> str:
+    """The report as a whole HTML document; the same scorecard and figures give the same bytes.
 
     Everything in the scorecard is taken to be hostile: it is escaped, and its control characters are made visible.
+
+    Args:
+        card: the scorecard.
+        figures: what `figures.read` took from the evidence beside it; without, the report says what is missing.
     """
-    return fill("report.html.j2", card=card, page=page(card, _words("en")))
+    return fill("report.html.j2", card=card, page=page(card, _words("en"), figures))
 
 
 def fill(template: str, **content: object) -> str:
@@ -83,8 +90,16 @@ def _environment() -> Environment:
         "middle": middle,
         "caveats": sort_caveats,
         "radius": radius,
+        "levels": levels,
+        "percent": _percent,
     }
-    environment.globals |= {"HUB": HUB, "RIM": RIM, "series_rows": _SERIES_ROWS, "series_shown": _SERIES_SHOWN}
+    environment.globals |= {
+        "HUB": HUB,
+        "RIM": RIM,
+        "heat_steps": STEPS,
+        "series_rows": _SERIES_ROWS,
+        "series_shown": _SERIES_SHOWN,
+    }
     return environment
 
 
@@ -100,6 +115,11 @@ def _visible(value: object) -> object:
 def _exact(value: float) -> str:
     """A large count in full, `4,652,008`; empty for anything that is shown in full already."""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= _EXACT_FROM else ""
+
+
+def _percent(share: float) -> str:
+    """A proportion in percent without the sign, for tables whose head has it."""
+    return text.quantity(share, "proportion").removesuffix(" %")
 
 
 def _points(score: float) -> str:

@@ -15,6 +15,7 @@ from efficiency360.records import (
     RuleResult,
     Scorecard,
 )
+from efficiency360.render.pictures import ALONE, pictures
 from efficiency360.render.results import RuleGroup, readable, rule_groups
 from efficiency360.render.tables import Table, measurement_tables
 from efficiency360.render.text import common, joined
@@ -22,6 +23,9 @@ from efficiency360.render.wheel import Sector, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from efficiency360.render.figures import Figures
+    from efficiency360.render.pictures import Pictures
 
 State = Literal["scored", "unscored", "failed", "skipped", "absent"]
 """A measured axis with or without a score; one that failed or was skipped; one that the scorecard does not mention."""
@@ -56,11 +60,13 @@ class AxisView:
 class Page:
     """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
+    `pictures` are by axis, of those that have any.
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
     """
 
     axes: tuple[AxisView, ...]
+    pictures: Mapping[str, Pictures]
     rules: tuple[RuleGroup, ...]
     reasons: tuple[str, ...]
     glossary: tuple[Mapping[str, Any], ...]
@@ -126,16 +132,18 @@ class Page:
         return tuple((axis, caveat) for axis in self.axes for caveat in axis.caveats if caveat.severity == "critical")
 
 
-def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
+def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = None) -> Page:
     """Arrange a scorecard for reading.
 
     Args:
         card: the scorecard.
         words: names of axes and entries of the glossary in the language of the report.
+        figures: what was read from the evidence; None where only the scorecard was read.
     """
     results = card.verdict.rules
     return Page(
         axes=_axes(card, words["axes"]),
+        pictures=_pictures(card, figures or ALONE),
         rules=rule_groups(card, _SHOWN_RESULTS),
         reasons=tuple(_worded(reason, results) for reason in card.verdict.reasons),
         glossary=_glossary(card, words["glossary"]),
@@ -146,6 +154,12 @@ def page(card: Scorecard, words: Mapping[str, Any]) -> Page:
             for result in results
         ),
     )
+
+
+def _pictures(card: Scorecard, figures: Figures) -> dict[str, Pictures]:
+    """The pictures of the axes that have any."""
+    found = {axis.id: pictures(axis, card.verdict.rules, figures) for axis in card.axes}
+    return {axis_id: some for axis_id, some in found.items() if some}
 
 
 def _worded(reason: str, results: Sequence[RuleResult]) -> str:

@@ -1,0 +1,126 @@
+"""Square attack (Andriushchenko et al. 2020, arXiv 1912.00049): random squares, kept where the margin shrinks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from efficiency360.numerics.attacks import losses, noise
+from efficiency360.numerics.attacks.method import Fresh, Method, Rows, Seen, misclassified, zeros
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from efficiency360.numerics.attacks.ball import Ball
+    from efficiency360.numerics.attacks.spec import Spec
+
+_HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+_PLANNED = 10000
+DICE = 5
+"""Random numbers of a query beside a sign for each channel: two places of two coordinates, and a turn."""
+
+
+class Square(Method):
+    """What both norms share: the schedule of the squares' sizes, and keeping what raises the margin.
+
+    The share of pixels p halves after 10, 50, 200, 500, 1000, 2000, 4000, 6000 and 8000 queries.
+    """
+
+    gradients = False
+
+    def __init__(self, spec: Spec, ball: Ball, classes: int) -> None:
+        super().__init__(spec, ball, classes)
+        self._queries = spec.count("queries")
+        stretch = self._queries / _PLANNED if spec.number("rescale") else 1.0
+        self._ends = torch.tensor([end * stretch for end in _HALVINGS])
+
+    def begin(self, fresh: Fresh) -> Rows:
+        """The first proposal is the start, and is kept whatever the model says of it."""
+        x = self.start(fresh)
+        return {
+            "x": x, "clean": fresh.clean, "best": x.clone(), "label": fresh.labels, "key": fresh.keys,
+            "it": zeros(x), "margin": zeros(x, x.dtype) - torch.inf, "side": zeros(x), "row": zeros(x),
+            "dice": x.new_zeros((len(x), DICE + x.shape[1])),
+            "column": zeros(x), "began": zeros(x, x.dtype) - torch.inf,
+        }  # fmt: skip
+
+    def advance(self, rows: Rows, seen: Seen) -> Tensor:
+        """Keep the proposal where it came nearer to misclassification, take it back elsewhere, propose the next."""
+        margin = losses.margin(seen.logits, rows["label"])
+        began = rows["it"] == 0
+        rows["began"] = torch.where(began, margin, rows["began"])
+        kept = (margin > rows["margin"]) | misclassified(seen.logits, rows["label"]) | began
+        rows["margin"] = torch.where(kept, margin, rows["margin"])
+        self.settle(rows, kept)
+        self._draw(rows)
+        self.propose(rows)
+        rows["it"] += 1
+        return rows["it"] > self._queries
+
+    def idle(self, rows: Rows) -> Tensor:
+        """Rows whose margin is that of the start."""
+        return rows["margin"] <= rows["began"]
+
+    @abstractmethod
+    def start(self, fresh: Fresh) -> Tensor:
+        """The first proposal (N, C, H, W)."""
+
+    @abstractmethod
+    def propose(self, rows: Rows) -> None:
+        """Write the next proposal into `x`, which is `best`; `side`, `row` and `column` are drawn."""
+
+    @abstractmethod
+    def settle(self, rows: Rows, kept: Tensor) -> None:
+        """Make `best` and `x` the same: the proposal where `kept`, else what was best."""
+
+    @abstractmethod
+    def side_of(self, share: Tensor, height: int, width: int) -> Tensor:
+        """(N,) side in pixels of a square that covers a share of the image."""
+
+    def signs(self, rows: Rows) -> Tensor:
+        """(N, C, 1, 1), -1 or 1: the drawn sign of each channel."""
+        return ((rows["dice"][:, DICE:, None, None] < 0.5).to(rows["x"].dtype) * 2).sub_(1)  # noqa: PLR2004 - a fair coin
+
+    def _draw(self, rows: Rows) -> None:
+        """The size and the place of the coming square."""
+        height, width = rows["x"].shape[-2:]
+        halvings = torch.bucketize(rows["it"].float(), self._ends.to(rows["it"].device))
+        side = self.side_of(self.spec.number("p") / 2.0**halvings, height, width)
+        rows["side"] = side
+        rows["dice"] = noise.uniform(rows["key"], (DICE + rows["x"].shape[1],), rows["it"])
+        rows["row"] = (rows["dice"][:, 0] * (height - side + 1)).long()
+        rows["column"] = (rows["dice"][:, 1] * (width - side + 1)).long()
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows whose squares have one size, and the places of their pixels in the flattened images."""
+
+    rows: Tensor
+    places: Tensor
+
+    def read(self, images: Tensor) -> Tensor:
+        """The squares (n, C, side, side) of images (N, C, H, W), contiguous."""
+        return images.view(-1)[self.places]
+
+    def write(self, images: Tensor, squares: Tensor) -> None:
+        """Put squares into images."""
+        images.view(-1)[self.places] = squares
+
+
+def windows(images: Tensor, sides: Tensor, tops: Tensor, lefts: Tensor) -> Iterator[Window]:
+    """The squares of images (N, C, H, W), grouped by size; a side of 0 has none."""
+    _, channels, height, width = images.shape
+    for side in sorted(set(sides.tolist())):
+        if side == 0:
+            continue
+        rows = (sides == side).nonzero()[:, 0]
+        first = (rows * channels * height + tops[rows]) * width + lefts[rows]
+        along = torch.arange(side, device=images.device)
+        offsets = torch.arange(channels, device=images.device)[:, None, None] * height * width
+        yield Window(rows, first[:, None, None, None] + offsets + along[:, None] * width + along)

@@ -1,0 +1,48 @@
+"""The Square attack in the L-infinity ball: squares whose every channel is at one edge of the ball."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from efficiency360.numerics.attacks import noise
+from efficiency360.numerics.attacks.square import Square, windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from efficiency360.numerics.attacks.method import Fresh, Rows
+
+
+class SquareLinf(Square):
+    """`square` for Linf: starts with vertical stripes (algorithm 2).
+
+    Only the pixels of the square are touched: a small square in a large image costs next to nothing.
+    """
+
+    def start(self, fresh: Fresh) -> Tensor:
+        """Vertical stripes, each channel of a column at one edge of the ball."""
+        _, channels, _, width = fresh.clean.shape
+        stripes = noise.signs(fresh.keys, (channels, 1, width)).to(fresh.clean.dtype)
+        return (fresh.clean + self.ball.eps * stripes).clamp_(0, 1)
+
+    def propose(self, rows: Rows) -> None:
+        """One square per row, each channel of it at the upper or the lower edge of the ball."""
+        x = rows["x"]
+        signs = self.signs(rows)
+        for window in windows(x, rows["side"], rows["row"], rows["column"]):
+            edge = window.read(rows["clean"]) + self.ball.eps * signs[window.rows]
+            window.write(x, edge.clamp_(0, 1))
+
+    def settle(self, rows: Rows, kept: Tensor) -> None:
+        """Copy the squares one way or the other."""
+        for window in windows(rows["x"], rows["side"], rows["row"], rows["column"]):
+            mask = kept[window.rows, None, None, None]
+            squares = torch.where(mask, window.read(rows["x"]), window.read(rows["best"]))
+            for name in ("x", "best"):
+                window.write(rows[name], squares)
+
+    def side_of(self, share: Tensor, height: int, width: int) -> Tensor:
+        """At least one pixel, at most the shorter side."""
+        return (share * height * width).sqrt().round().long().clamp(1, min(height, width))
