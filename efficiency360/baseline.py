@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from efficiency360.audited import Audited
     from efficiency360.records import Artifact, Scorecard
 
 CARD, HISTORY = "scorecard.json", "history.jsonl"
@@ -39,6 +40,7 @@ class Candidate:
     """A scorecard that may become the baseline: its bytes, and those of the files beside it that go along."""
 
     card: Scorecard
+    audited: Audited
     data: bytes
     files: Mapping[str, bytes]
 
@@ -62,8 +64,7 @@ def candidate(path: Path, *, with_evidence: bool = False) -> Candidate:
         raise InputError(f"{file}: {error.strerror}; give a scorecard.json or the folder of an audit") from error
     card = parse_scorecard(data, file)
     files = dict(_files(card, file, with_evidence=with_evidence))
-    audited(card, file.parent)
-    return Candidate(card, data, files)
+    return Candidate(card, audited(card, file.parent), data, files)
 
 
 def accept(new: Candidate, to: Path, *, by: str, at: str, why: str) -> Acceptance:

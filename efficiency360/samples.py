@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_CLOSE = 1e-6
 How = Literal["mean", "group mean", "group gap", "median of stretches"]
 """How a measurement comes from its values: their mean, the mean of the groups' means, the largest less the smallest of
 the groups' means, or (of timings) their median, with the stretches as the units that differ."""
@@ -53,6 +55,10 @@ class Sample:
     def fits(self, params: Mapping[str, object]) -> bool:
         """Whether these are the samples of the measurement with these params."""
         return dict(self.params) == dict(params)
+
+    def makes(self, value: float, n: int | None) -> bool:
+        """Whether these samples make a measurement of this value and number, but for rounding."""
+        return n == len(self.values) and math.isclose(self.value, value, rel_tol=_CLOSE, abs_tol=_CLOSE**2)
 
     @property
     def value(self) -> float:

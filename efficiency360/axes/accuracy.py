@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
+from efficiency360.axes.proportions import proportion
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Findings, Measurement, Series
 from efficiency360.samples import Sample
@@ -115,7 +116,7 @@ def _overall(rank: NDArray[np.int64], classes: NDArray[np.int64], k: int) -> Ite
     n = len(rank)
     for name, top in (("top1", 1), ("top5", _TOP)):
         if top < k:
-            yield _proportion(f"accuracy.{name}", int((rank < top).sum()), n, {})
+            yield proportion(f"accuracy.{name}", int((rank < top).sum()), n, {})
     total = np.bincount(classes, minlength=k)
     correct = np.bincount(classes[rank == 0], minlength=k)
     present = total > 0
@@ -129,17 +130,10 @@ def _overall(rank: NDArray[np.int64], classes: NDArray[np.int64], k: int) -> Ite
     )
 
 
-def _proportion(name: str, successes: int, n: int, params: dict[str, bool | int | float | str]) -> Measurement:
-    interval = wilson(successes, n)
-    return Measurement(
-        name=name, value=successes / n, unit="proportion", better="higher", n=n, interval=interval, params=params
-    )
-
-
 def _per_class(right: NDArray[np.bool_], classes: NDArray[np.int64], labels: Labels) -> Iterator[Measurement]:
     for index in np.unique(classes):
         mine = right[classes == index]
-        yield _proportion("accuracy.per_class", int(mine.sum()), len(mine), {"class": labels.name(int(index))})
+        yield proportion("accuracy.per_class", int(mine.sum()), len(mine), {"class": labels.name(int(index))})
 
 
 def _samples(

@@ -10,12 +10,12 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
+from efficiency360.axes.proportions import proportion
 from efficiency360.axes.stretches import DRIFT, Stretches, interference
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Cell, Findings, Measurement, Series
 from efficiency360.samples import Sample
 from efficiency360.statistics import timing
-from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,15 +165,7 @@ def _accuracy(size: int, evidence: Evidence, labels: Labels | None) -> Iterator[
         return
     right, _ = _right(size, evidence, labels)
     if len(right):
-        yield Measurement(
-            name="resolution.top1",
-            value=float(right.mean()),
-            unit="proportion",
-            better="higher",
-            n=len(right),
-            interval=wilson(int(right.sum()), len(right)),
-            params={"size": size},
-        )
+        yield proportion("resolution.top1", int(right.sum()), len(right), {"size": size})
 
 
 def _curve(found: dict[int, tuple[Measurement, ...]]) -> Series:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from efficiency360.cli.arguments import Formats
+
 if TYPE_CHECKING:
     from efficiency360.errors import ExitCode
 
@@ -71,14 +73,7 @@ def command(
         bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
     ] = False,
     no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out of the report.")] = False,
-    format_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            metavar="NAMES",
-            help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
-        ),
-    ] = None,
+    format_: Formats = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, in about how many minutes and how much memory.")
     ] = False,

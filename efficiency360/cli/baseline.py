@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from efficiency360.cli.arguments import ScorecardPath
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,9 +33,7 @@ app = typer.Typer(
 
 @app.command("accept", epilog=_EXAMPLES)
 def accept_command(
-    scorecard: Annotated[
-        Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
-    ],
+    scorecard: ScorecardPath,
     why: Annotated[str, typer.Option(help="Why it should be what others are compared with; kept in the history.")],
     by: Annotated[str | None, typer.Option(help="Who accepts it [default: git's user.name, else the login].")] = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="The baseline's folder.")] = _DEFAULT,
@@ -57,7 +57,7 @@ def accept_command(
     if not reason or not person:
         raise InputError(f"{'--by' if reason else '--why'} is empty; say {'who accepts it' if reason else 'why'}")
     new = candidate(scorecard, with_evidence=with_evidence)
-    recompute(new.card, scorecard_file(scorecard).parent)
+    recompute(new.card, new.audited, scorecard_file(scorecard).parent)
     if (outcome := new.card.verdict.outcome) != "pass" and not force:
         hint = "--force accepts it all the same, and the history will say so"
         raise InputError(f"the verdict of {scorecard} is {outcome}, not pass; {hint}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from efficiency360.cli.arguments import Formats, ScorecardPath
+
 EXAMPLES = (
     "Examples:\n\n"
     "e360 gate result/scorecard.json\n\n"
@@ -17,9 +19,7 @@ EXAMPLES = (
 
 
 def command(
-    scorecard: Annotated[
-        Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
-    ],
+    scorecard: ScorecardPath,
     audit: Annotated[
         str | None, typer.Option(help="Judge by this audit file instead of the one that the scorecard names.")
     ] = None,
@@ -37,14 +37,7 @@ def command(
         ),
     ] = None,
     explain: Annotated[str | None, typer.Option(metavar="RULE", help="Tell how this rule came out, in words.")] = None,
-    format_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--format",
-            metavar="NAMES",
-            help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
-        ),
-    ] = None,
+    format_: Formats = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for what --format writes [default: the scorecard's].")
     ] = None,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from efficiency360.cli.arguments import ScorecardPath
+
 EXAMPLES = (
     "Examples:\n\n"
     "e360 report result/scorecard.json --out report.html\n\n"
@@ -15,9 +17,7 @@ EXAMPLES = (
 
 
 def command(
-    scorecard: Annotated[
-        Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
-    ],
+    scorecard: ScorecardPath,
     format_: Annotated[
         str,
         typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),

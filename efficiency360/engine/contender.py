@@ -11,6 +11,7 @@ import numpy as np
 
 from efficiency360.axes import make_axis
 from efficiency360.axes.turns import Turns, medians
+from efficiency360.engine.doubts import TOLD, replaced
 from efficiency360.engine.executors import join_pieces
 from efficiency360.engine.guard import REPLACED, is_own
 from efficiency360.engine.job import Observation
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from efficiency360.engine.executors import Executor
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
-
-_TOLD = 3
 
 
 class Stoppable(Worker):
@@ -109,8 +108,8 @@ class Contender:
 
     def _foreign(self) -> Iterator[Caveat]:
         """What a reader must know of timings that were taken beside the model's own code."""
-        if names := sorted({name for turn in self.turns for name in _replaced(turn)}):
-            text = f"Its code replaced parts of its libraries ({', '.join(names[:_TOLD])}): its times may not hold."
+        if names := sorted({name for turn in self.turns for name in replaced(turn)}):
+            text = f"Its code replaced parts of its libraries ({', '.join(names[:TOLD])}): its times may not hold."
             yield Caveat(id="libraries_replaced", severity="critical", text=text)
         if self.request.runs_code:
             text = "Code that came with it ran in the process that timed it, and could have changed its times."
@@ -125,8 +124,8 @@ def _check(evidence: Evidence) -> None:
     """Refuse a turn that is not one stretch of durations, or whose clocks were exchanged."""
     if not _durations(evidence.get("ms", np.zeros(0))) or len(evidence.get("mark.left_s", ())) != 2:  # noqa: PLR2004 - a mark before and one after
         raise AxisError("it did not take one turn when it was asked for one")
-    if own := [name for name in _replaced(evidence) if is_own(name)]:
-        raise AxisError(f"its code replaced what measures it ({', '.join(own[:_TOLD])})")
+    if own := [name for name in replaced(evidence) if is_own(name)]:
+        raise AxisError(f"its code replaced what measures it ({', '.join(own[:TOLD])})")
 
 
 def _durations(ms: NDArray[np.generic]) -> bool:
@@ -134,10 +133,6 @@ def _durations(ms: NDArray[np.generic]) -> bool:
         return False
     values = ms.astype(np.float64)
     return bool((np.isfinite(values) & (values > 0)).all())
-
-
-def _replaced(evidence: Evidence) -> list[str]:
-    return [str(name) for name in evidence.get(REPLACED, ())]
 
 
 def joined(turns: Sequence[Evidence]) -> Evidence:

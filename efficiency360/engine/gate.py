@@ -86,7 +86,7 @@ def gate(
     if audit is None and spec.record.fingerprint != card.audit.fingerprint:
         notes.append(f"the audit '{spec.file}' is not what the scorecard was made with (edited, or --set)")
     if again is not False:
-        found, said = _measured_again(card, path, required=again is True)
+        found, said = _measured_again(card, found, path, required=again is True)
     against = find_baseline(spec, baseline, again=again)
     there = against.audited and against.audited.subject.fingerprint
     if there and there == found.subject.fingerprint:
@@ -156,15 +156,14 @@ def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | No
     try:
         card, found = read_audited(path)
         if again is not False:
-            measured, _ = _measured_again(card, path, required=False)
-            found = replace(measured, accepted=found.accepted)
+            found, _ = _measured_again(card, found, path, required=False)
     except InputError as error:
         raise InputError(f"baseline: {error}") from error
     return Baseline(found)
 
 
-def _measured_again(card: Scorecard, path: Path, *, required: bool) -> tuple[Audited, list[str]]:
-    done = recompute(card, scorecard_file(path).parent)
+def _measured_again(card: Scorecard, found: Audited, path: Path, *, required: bool) -> tuple[Audited, list[str]]:
+    done = recompute(card, found, scorecard_file(path).parent)
     if not done.unchecked:
         return done.audited, []
     reasons = dict.fromkeys(done.unchecked.values())

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from efficiency360.audited import IMAGES, Audited, audited, evidence_bytes
+from efficiency360.audited import IMAGES, Audited, evidence_bytes
 from efficiency360.axes import Need, make_axis
 from efficiency360.dataset import kept
 from efficiency360.engine import origin
@@ -43,14 +43,13 @@ class Recomputed:
     unchecked: Mapping[str, str]
 
 
-def recompute(card: Scorecard, folder: Path) -> Recomputed:
-    """Measure every axis again whose evidence lies beside the scorecard.
+def recompute(card: Scorecard, found: Audited, folder: Path) -> Recomputed:
+    """Measure every axis again whose evidence lies beside the scorecard; `found` is what was read with it.
 
     Raises:
         InputError: the evidence is not what the scorecard names, is of another model, data, version or settings, or
             gives other numbers: somebody edited one of the two.
     """
-    found = audited(card, folder)
     subject = _asked_again(card, folder)
     labels = _labels(card, folder)
     axes, samples, unchecked = [], dict(found.samples), {}
@@ -260,7 +259,7 @@ def _check_samples(axes: Sequence[AxisRecord], samples: Sequence[Sample], folder
     numbers = {_key(one): one for axis in axes for one in axis.measurements}
     for sample in samples:
         number = numbers.get(_key(sample))
-        if number is None or number.n != len(sample.values) or not _close(number.value, sample.value):
+        if number is None or not sample.makes(number.value, number.n):
             said = f"{number.value:.6g} of {number.n}" if number else "not there"
             raise InputError(
                 f"{folder}: {sample.name} is {said} in the scorecard, its samples make it {sample.value:.6g} of"

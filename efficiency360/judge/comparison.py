@@ -127,12 +127,10 @@ def _samples_of(measurement: Measurement, audit: Audited) -> Sample | None:
 def _contradicted(measurement: Measurement, audit: Audited) -> str:
     """What samples say that make another number; empty where they agree or are not there."""
     sample = _samples_of(measurement, audit)
-    if sample is None:
+    if sample is None or sample.makes(measurement.value, measurement.n):
         return ""
     if measurement.n != len(sample.values):
         return f"{measurement.label} is of {measurement.n} in the scorecard, its samples are {len(sample.values)}"
-    if math.isclose(sample.value, measurement.value, rel_tol=1e-6, abs_tol=1e-9):
-        return ""
     return f"{measurement.label} is {measurement.value:.6g} in the scorecard, its samples make it {sample.value:.6g}"
 
 

@@ -79,8 +79,8 @@ def replace_evidence(folder, name, arrays):
 
 
 def test_numbers_series_and_caveats_come_again_from_the_evidence(folder):
-    card, _ = read_audited(folder)
-    again = recompute(card, folder)
+    card, found = read_audited(folder)
+    again = recompute(card, found, folder)
     assert not again.unchecked
     assert again.audited.axes == card.axes
     assert {one.name for one in again.audited.samples["accuracy"]} >= {"accuracy.top1", "accuracy.balanced"}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from efficiency360.audited import read_audited
 from efficiency360.engine.gate import gate
 from efficiency360.engine.recompute import recompute
 from efficiency360.render import figures, html
@@ -26,7 +27,7 @@ def test_a_kept_report_is_rendered_anew_byte_for_byte(folder):
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_kept_evidence_and_samples_give_the_numbers_again(folder):
-    again = recompute(read_scorecard(GALLERY / folder), GALLERY / folder)
+    again = recompute(*read_audited(GALLERY / folder), GALLERY / folder)
     measured = {axis.id for axis in again.audited.axes if axis.status == "measured"}
     assert {"cost", "speed"} <= measured - again.unchecked.keys()
     assert again.audited.samples.keys() >= {"accuracy", "speed", "uncertainty"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from efficiency360.axes.proportions import proportion
 from efficiency360.records import Measurement, Series
 from efficiency360.samples import Sample
 from efficiency360.statistics import calibration, timing
@@ -58,10 +59,7 @@ def pairs(seen: Seen) -> list[tuple[str, int]]:
 def _proportion(
     name: str, right: NDArray[np.bool_], of: NDArray[np.int64], params: dict[str, Any]
 ) -> tuple[Measurement, Sample]:
-    hits, n = int(right.sum()), len(right)
-    number = Measurement(
-        name=name, value=hits / n, unit="proportion", better="higher", n=n, interval=wilson(hits, n), params=params
-    )
+    number = proportion(name, int(right.sum()), len(right), params)
     return number, Sample(name, params, "mean", right.astype(np.float64), of)
 
 

@@ -1,0 +1,20 @@
+"""Arguments and options that several commands share, as typer reads them; nothing heavy is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ScorecardPath = Annotated[
+    Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="NAMES",
+        help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
+    ),
+]
