@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from efficiency360.numerics.attacks import losses, noise
-from efficiency360.numerics.attacks.ball import per_row
+from efficiency360.numerics.attacks.ball import per_row, put
 from efficiency360.numerics.attacks.method import Fresh, Method, Rows, Seen, zeros
 
 if TYPE_CHECKING:
@@ -43,12 +43,11 @@ class Apgd(Method):
     def begin(self, fresh: Fresh) -> Rows:
         """Start at a random point: on the sphere for L2, with one pixel at the edge for Linf."""
         x = random_start(self.ball, fresh)
-        blank = torch.zeros_like(x)
         flags = zeros(x, torch.bool)
         numbers = zeros(x, x.dtype)
         state = {
             "x": x, "label": fresh.labels, "target": fresh.targets,
-            "old": x.clone(), "best": x.clone(), "best_grad": blank,
+            "old": x.clone(), "best": x.clone(), "best_grad": torch.zeros_like(x),
             "step": numbers + 2 * self.ball.eps, "it": zeros(x), "since": zeros(x), "period": zeros(x) + self._first,
             "rises": zeros(x), "loss": numbers, "best_loss": numbers.clone(), "mark": numbers.clone(),
             "halved": ~flags, "rose": flags,
@@ -69,16 +68,15 @@ class Apgd(Method):
         began = rows["it"] == 0
         better = (seen.loss > rows["best_loss"]) | began
         rows["rose"] |= better & ~began
-        mask = per_row(better, rows["x"])
-        rows["best"] = torch.where(mask, rows["x"], rows["best"])
-        rows["best_grad"] = torch.where(mask, seen.grad, rows["best_grad"])
+        put(rows["best"], better, rows["x"])
+        put(rows["best_grad"], better, seen.grad)
         rows["best_loss"] = torch.where(better, seen.loss, rows["best_loss"])
         rows["mark"] = torch.where(began, seen.loss, rows["mark"])
         rows["rises"] += (seen.loss > rows["loss"]) & ~began
         rows["loss"] = seen.loss
         rows["since"] += ~began
-        grad = self._checkpoint(rows, seen.grad)
-        self._step(rows, grad, began)
+        self._checkpoint(rows, seen.grad)
+        self._step(rows, seen.grad, began)
         rows["it"] += 1
         return rows["it"] > self._steps
 
@@ -86,11 +84,11 @@ class Apgd(Method):
         """Rows whose best loss is that of the start."""
         return ~rows["rose"]
 
-    def _checkpoint(self, rows: Rows, grad: Tensor) -> Tensor:
-        """Halve the step sizes of rows that are at a checkpoint and get nowhere; the gradient to follow."""
+    def _checkpoint(self, rows: Rows, grad: Tensor) -> None:
+        """Halve the step sizes of rows that are at a checkpoint and get nowhere, and go back to their best point."""
         at = rows["since"] == rows["period"]
         if not at.any():
-            return grad
+            return
         few = rows["rises"] <= self._rho * rows["period"]
         stuck = ~rows["halved"] & (rows["mark"] >= rows["best_loss"])
         halve = at & (few | stuck)
@@ -100,10 +98,9 @@ class Apgd(Method):
         rows["period"] = torch.where(at, (rows["period"] - self._shorter).clamp(min=self._shortest), rows["period"])
         for name in ("since", "rises"):
             rows[name] = rows[name].masked_fill(at, 0)
-        mask = per_row(halve, grad)
-        rows["x"] = torch.where(mask, rows["best"], rows["x"])
         rows["loss"] = torch.where(halve, rows["best_loss"], rows["loss"])
-        return torch.where(mask, rows["best_grad"], grad)
+        put(rows["x"], halve, rows["best"])
+        put(grad, halve, rows["best_grad"])
 
     def _step(self, rows: Rows, grad: Tensor, began: Tensor) -> None:
         """Go to x + 0.75 (projected step - x) + 0.25 (x - the one before), projected; the first step is whole."""

@@ -74,6 +74,15 @@ def per_row(values: Tensor, like: Tensor) -> Tensor:
     return values.view(-1, *(1,) * (like.dim() - 1))
 
 
+def put(into: Tensor, chosen: Tensor, values: Tensor) -> None:
+    """Write the rows of `values` that are chosen (N,) bool into the same rows of `into`, in place."""
+    index = chosen.nonzero()[:, 0]
+    if len(index) == len(into):
+        into.copy_(values)
+    elif len(index):
+        into.index_copy_(0, index, values.index_select(0, index))
+
+
 def range_of(images: Tensor) -> Tensor:
     """(N,) bool: each value is in [0, 1]; NaN is not."""
     flat = images.flatten(1)

@@ -38,7 +38,7 @@ def evaluate(method: Method, rows: Rows, logits: Logits, tally: Tally) -> Seen:
         return _looked(rows["x"], forward(logits, rows["x"]))
     if look is None or not look.any():
         return _graded(method, rows, logits, tally)
-    graded = {name: tensor[~look] for name, tensor in rows.items()}
+    graded = {name: tensor[~look] for name, tensor in rows.items() if tensor.dim() == 1 or name == "x"}
     seen = _graded(method, graded, logits, tally)
     answers = forward(logits, rows["x"][look])
     return _merged(look, _looked(rows["x"][look], answers), seen)
@@ -65,7 +65,7 @@ def _graded(method: Method, rows: Rows, logits: Logits, tally: Tally) -> Seen:
 
 def _counted(x: Tensor, grad: Tensor, tally: Tally) -> Tensor:
     """The gradients with those that are not finite set to 0, and both kinds counted."""
-    largest = torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1)
+    largest = grad.flatten(1).abs().amax(dim=1)
     tally.gradient_evaluations += len(grad)
     tally.zero_gradients += int((largest == 0).sum())
     broken = ~largest.isfinite()

@@ -24,8 +24,8 @@ class Fab(Method):
     """`fab-t`: linearise the boundary to the target, step onto it with a pull to the clean image, step back, again.
 
     One evaluation serves as the check of a step and as the gradient of the next. A point that is misclassified is drawn
-    back to the clean image and needs a gradient there; so where the last step crossed the boundary, the next is first
-    looked at without a gradient (column `look`).
+    back to the clean image and needs a gradient there; so once a try has crossed the boundary, and may do so again in
+    each step, steps are first looked at without a gradient (column `look`).
     """
 
     def __init__(self, spec: Spec, ball: Ball, classes: int) -> None:
@@ -41,7 +41,7 @@ class Fab(Method):
         far = zeros(x, torch.float64) + torch.inf
         return {
             "x": x, "clean": fresh.clean, "label": fresh.labels, "target": fresh.targets, "it": zeros(x),
-            "near": x.clone(), "distance": far, "look": flags, "hit": flags.clone(), "settled": ~flags,
+            "near": x.clone(), "distance": far, "look": flags, "crossed": flags.clone(), "settled": ~flags,
         }  # fmt: skip
 
     def objective(self, rows: Rows, logits: Tensor) -> Tensor:
@@ -51,25 +51,26 @@ class Fab(Method):
     def claims(self, rows: Rows, seen: Seen) -> Tensor:
         """Misclassified and within the radius: on the way it also meets adversarial images outside."""
         wrong = misclassified(seen.logits, rows["label"])
-        return wrong & (self.ball.length(rows["x"] - rows["clean"]) <= self.ball.eps) if wrong.any() else wrong
+        at = wrong.nonzero()[:, 0]
+        wrong[at] = self.ball.length(rows["x"][at] - rows["clean"][at]) <= self.ball.eps
+        return wrong
 
     def advance(self, rows: Rows, seen: Seen) -> Tensor:
         """Note what crossed the boundary and draw it back; step where there is a gradient."""
         wrong = misclassified(seen.logits, rows["label"])
         self._note(rows, wrong)
         checked = ~rows["settled"]
-        rows["hit"] = torch.where(checked, wrong, rows["hit"])
         back = checked & wrong
+        rows["crossed"] |= back
         over = checked & (rows["it"] >= self.spec.count("steps"))
         go = ~back & seen.graded
-        if go.any():
-            self._step(rows, seen, go)
-        mask = per_row(back, rows["x"])
-        drawn = torch.lerp(rows["clean"], rows["x"], self.spec.number("beta"))
-        rows["x"] = torch.where(mask, drawn, rows["x"])
+        for chosen, onward in ((go, self._stepped), (back, self._drawn_back)):
+            at = chosen.nonzero()[:, 0]
+            if len(at):
+                rows["x"].index_copy_(0, at, onward(rows, seen, at))
         rows["settled"] = ~go  # a drawn-back point, or one that was only looked at, still needs its gradient
         rows["it"] += go
-        rows["look"] = go & (rows["hit"] | (rows["it"] >= self.spec.count("steps")))
+        rows["look"] = go & (rows["crossed"] | (rows["it"] >= self.spec.count("steps")))
         return over
 
     def nearest(self, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -77,21 +78,24 @@ class Fab(Method):
         return rows["near"], rows["distance"]
 
     def _note(self, rows: Rows, wrong: Tensor) -> None:
-        if not wrong.any():
-            return
-        length = self.ball.length(rows["x"] - rows["clean"])
-        nearer = wrong & (length < rows["distance"])
-        rows["near"] = torch.where(per_row(nearer, rows["x"]), rows["x"], rows["near"])
-        rows["distance"] = torch.where(nearer, length, rows["distance"])
+        """Keep the points that are misclassified and nearer than any before."""
+        at = wrong.nonzero()[:, 0]
+        length = self.ball.length(rows["x"][at] - rows["clean"][at])
+        nearer = length < rows["distance"][at]
+        at = at[nearer]
+        rows["near"][at], rows["distance"][at] = rows["x"][at], length[nearer]
 
-    def _step(self, rows: Rows, seen: Seen, go: Tensor) -> None:
+    def _drawn_back(self, rows: Rows, seen: Seen, at: Tensor) -> Tensor:  # noqa: ARG002 - called like `_stepped`
+        """Points on the line to the clean image."""
+        return torch.lerp(rows["clean"][at], rows["x"][at], self.spec.number("beta"))
+
+    def _stepped(self, rows: Rows, seen: Seen, at: Tensor) -> Tensor:
         """Both projections onto the linearised boundary, from here and from the clean image, mixed (algorithm 1)."""
-        x, clean, grad = rows["x"][go], rows["clean"][go], seen.grad[go]
-        at_clean = seen.loss[go] + (grad * (clean - x)).flatten(1).sum(dim=1)
-        here = onto_hyperplane(x, grad, seen.loss[go], self.ball.norm)
+        x, clean, grad, height = rows["x"][at], rows["clean"][at], seen.grad[at], seen.loss[at]
+        at_clean = height + torch.linalg.vecdot(grad.flatten(1), (clean - x).flatten(1))
+        here = onto_hyperplane(x, grad, height, self.ball.norm)
         there = onto_hyperplane(clean, grad, at_clean, self.ball.norm)
         a, b = (self.ball.length(change).clamp(min=_LEAST) for change in (here, there))
         share = per_row((a / (a + b)).clamp(max=self.spec.number("alpha_max")), x).to(x.dtype)
         eta = self.spec.number("eta")
-        rows["x"] = rows["x"].clone()
-        rows["x"][go] = torch.lerp(x + eta * here, clean + eta * there, share).clamp_(0, 1)
+        return torch.lerp(x.add_(here, alpha=eta), clean.add_(there, alpha=eta), share).clamp_(0, 1)

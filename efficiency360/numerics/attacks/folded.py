@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FEW = 4
 """Input channels up to which the gradient of a convolution is slower than its forward pass."""
+_MODERATE = 64
+"""The same for convolutions whose kernel is a multiple of their stride, and input channels times places in a stride."""
 _SAME = 1e-3
 """Of the largest output: what rounding may change."""
 
@@ -80,11 +82,17 @@ def _folded(module: nn.Module, images: Tensor) -> int:
 
 def _strided(module: nn.Module) -> int:
     """Replace convolutions of few channels in place; how many."""
-    few = [(name, part) for name, part in module.named_modules() if name and can_be_strided(part)]
-    few = [(name, part) for name, part in few if part.in_channels <= _FEW]
-    for name, part in few:
+    slow = [(name, part) for name, part in module.named_modules() if name and can_be_strided(part) and _is_slow(part)]
+    for name, part in slow:
         module.set_submodule(name, Strided(part))
-    return len(few)
+    return len(slow)
+
+
+def _is_slow(layer: nn.Conv2d) -> bool:
+    """Whether its backward pass was measured to be slower than `Strided`'s: few channels, or strides that overlap."""
+    side, stride = layer.kernel_size[0], layer.stride[0]
+    overlaps = side > stride > 1 and side % stride == 0
+    return layer.in_channels <= _FEW or (overlaps and layer.in_channels * stride**2 <= _MODERATE)
 
 
 def _pairs(module: nn.Module, images: Tensor) -> list[tuple[str, str]]:

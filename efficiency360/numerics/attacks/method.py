@@ -65,7 +65,10 @@ class Method(ABC):
         """The state in which a try begins; may draw from `fresh.keys` and from nothing else."""
 
     def objective(self, rows: Rows, logits: Tensor) -> Tensor:
-        """(N,) what to climb; its gradient with respect to `x` comes back in `Seen`."""
+        """(N,) what to climb; its gradient with respect to `x` comes back in `Seen`.
+
+        Of `rows` it sees `x` and the columns of one number a row.
+        """
         return losses.margin(logits, rows["label"])
 
     def claims(self, rows: Rows, seen: Seen) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from efficiency360.errors import InputError
+from efficiency360.numerics.allocator import freed_memory_is_kept
 from efficiency360.numerics.attacks.admission import Admission
 from efficiency360.numerics.attacks.ball import Ball
 from efficiency360.numerics.attacks.case import Ledger
@@ -74,7 +75,7 @@ def sweep(  # noqa: PLR0913 - every option has a default
     balls = [Ball(norm, radius) for radius in sorted(set(eps))]
     engine = Engine(logits, stand_in or logits, balls, batch, Ledger(keep), minimal)
     admission = Admission(engine, specs, seed, torch.device(device))
-    with torch.inference_mode(mode=False), torch.no_grad():
+    with torch.inference_mode(mode=False), torch.no_grad(), freed_memory_is_kept():
         _work(engine, admission, iter(source), progress)
     rows, tallies = engine.ledger.ordered(), tuple(lane.tally for lane in engine.lanes)
     notes = tuple(dict.fromkeys(admission.notes))

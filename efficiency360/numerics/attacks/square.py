@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from efficiency360.numerics.attacks import losses, noise
+from efficiency360.numerics.attacks.ball import per_row
 from efficiency360.numerics.attacks.method import Fresh, Method, Rows, Seen, misclassified, zeros
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 _PLANNED = 10000
+_DRAWS = 2
 DICE = 5
 """Random numbers of a query beside a sign for each channel: two places of two coordinates, and a turn."""
 
@@ -57,9 +59,7 @@ class Square(Method):
         kept = (margin > rows["margin"]) | misclassified(seen.logits, rows["label"]) | began
         rows["margin"] = torch.where(kept, margin, rows["margin"])
         self.settle(rows, kept)
-        self._draw(rows)
-        self.propose(rows)
-        rows["it"] += 1
+        self._next(rows)
         return rows["it"] > self._queries
 
     def idle(self, rows: Rows) -> Tensor:
@@ -71,8 +71,11 @@ class Square(Method):
         """The first proposal (N, C, H, W)."""
 
     @abstractmethod
-    def propose(self, rows: Rows) -> None:
-        """Write the next proposal into `x`, which is `best`; `side`, `row` and `column` are drawn."""
+    def propose(self, rows: Rows, sides: Tensor) -> Tensor:
+        """Write the next proposal into `x`, which is `best`, where `sides` (N,) is not 0; (N,) bool: what changed.
+
+        `row`, `column` and `dice` are drawn.
+        """
 
     @abstractmethod
     def settle(self, rows: Rows, kept: Tensor) -> None:
@@ -86,15 +89,34 @@ class Square(Method):
         """(N, C, 1, 1), -1 or 1: the drawn sign of each channel."""
         return ((rows["dice"][:, DICE:, None, None] < 0.5).to(rows["x"].dtype) * 2).sub_(1)  # noqa: PLR2004 - a fair coin
 
-    def _draw(self, rows: Rows) -> None:
-        """The size and the place of the coming square."""
+    def _next(self, rows: Rows) -> None:
+        """Go on to the next proposal; that of one that changes no pixel is known, so the one after it is drawn.
+
+        After a few of these in a row it is asked nevertheless, for looking on would cost more.
+        """
+        waits = torch.ones_like(rows["it"], dtype=torch.bool)
+        for _ in range(_DRAWS):
+            self._draw(rows, waits)
+            rows["it"] += waits
+            changed = self.propose(rows, rows["side"] * waits)
+            waits &= ~changed & (rows["it"] <= self._queries)
+            if not waits.any():
+                return
+
+    def _draw(self, rows: Rows, chosen: Tensor) -> None:
+        """The size and the place of the coming square of chosen rows (N,) bool."""
         height, width = rows["x"].shape[-2:]
         halvings = torch.bucketize(rows["it"].float(), self._ends.to(rows["it"].device))
         side = self.side_of(self.spec.number("p") / 2.0**halvings, height, width)
-        rows["side"] = side
-        rows["dice"] = noise.uniform(rows["key"], (DICE + rows["x"].shape[1],), rows["it"])
-        rows["row"] = (rows["dice"][:, 0] * (height - side + 1)).long()
-        rows["column"] = (rows["dice"][:, 1] * (width - side + 1)).long()
+        dice = noise.uniform(rows["key"], (DICE + rows["x"].shape[1],), rows["it"])
+        drawn = {
+            "side": side,
+            "row": (dice[:, 0] * (height - side + 1)).long(),
+            "column": (dice[:, 1] * (width - side + 1)).long(),
+            "dice": dice,
+        }
+        for name, tensor in drawn.items():
+            rows[name] = torch.where(per_row(chosen, tensor), tensor, rows[name])
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class SquareL2(Square):
         change[:, :, top : top + down * side, left : left + across * side] = grid
         return (fresh.clean + self.ball.eps * unit(change)).clamp_(0, 1)
 
-    def propose(self, rows: Rows) -> None:
+    def propose(self, rows: Rows, sides: Tensor) -> Tensor:
         """Take the length of a second window and what the radius still allows, and put it into the first as a bump."""
         clean = rows["clean"]
         change = (rows["best"] - clean).contiguous()
@@ -51,8 +51,8 @@ class SquareL2(Square):
             (dice[:, what] * (length - rows["side"] + 1)).long()
             for what, length in ((_OTHER_ROW, clean.shape[2]), (_OTHER_COLUMN, clean.shape[3]))
         ]
-        first = windows(change, rows["side"], rows["row"], rows["column"])
-        for to, source in zip(first, windows(change, rows["side"], *others), strict=True):
+        first = windows(change, sides, rows["row"], rows["column"])
+        for to, source in zip(first, windows(change, sides, *others), strict=True):
             old = to.read(change)
             shape = bump(old.shape[-1]).to(clean)
             shape = torch.where(per_row(turned[to.rows], old), shape.T, shape)
@@ -64,6 +64,7 @@ class SquareL2(Square):
             allowed = (taken + per_row(unused[to.rows], old) / clean.shape[1]).sqrt()
             to.write(change, new / _length(new).clamp(min=_TINY) * allowed)
         rows["x"] = (clean + self.ball.eps * unit(change)).clamp_(0, 1)
+        return torch.ones_like(sides, dtype=torch.bool)
 
     def settle(self, rows: Rows, kept: Tensor) -> None:
         """The whole image changes with the length of the square."""

@@ -27,13 +27,16 @@ class SquareLinf(Square):
         stripes = noise.signs(fresh.keys, (channels, 1, width)).to(fresh.clean.dtype)
         return (fresh.clean + self.ball.eps * stripes).clamp_(0, 1)
 
-    def propose(self, rows: Rows) -> None:
+    def propose(self, rows: Rows, sides: Tensor) -> Tensor:
         """One square per row, each channel of it at the upper or the lower edge of the ball."""
         x = rows["x"]
         signs = self.signs(rows)
-        for window in windows(x, rows["side"], rows["row"], rows["column"]):
-            edge = window.read(rows["clean"]) + self.ball.eps * signs[window.rows]
-            window.write(x, edge.clamp_(0, 1))
+        changed = torch.zeros_like(sides, dtype=torch.bool)
+        for window in windows(x, sides, rows["row"], rows["column"]):
+            edge = (window.read(rows["clean"]) + self.ball.eps * signs[window.rows]).clamp_(0, 1)
+            changed[window.rows] = (edge != window.read(x)).flatten(1).any(dim=1)
+            window.write(x, edge)
+        return changed
 
     def settle(self, rows: Rows, kept: Tensor) -> None:
         """Copy the squares one way or the other."""

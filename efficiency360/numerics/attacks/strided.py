@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,33 +22,54 @@ class Strided(nn.Module):
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()
-        self.stride, self.padding = int(layer.stride[0]), (int(layer.padding[0]), int(layer.padding[1]))
-        self.register_buffer("weight", layer.weight.detach())
+        self.stride, self.same = int(layer.stride[0]), _is_same(layer)
+        self.padding = (int(layer.padding[0]), int(layer.padding[1]))
+        self.register_buffer("weight", layer.weight.detach().contiguous(memory_format=torch.channels_last))
         self.register_buffer("bias", None if layer.bias is None else layer.bias.detach())
         self.register_buffer("phases", phases(layer.weight.detach(), self.stride))
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K, H', W')."""
         if not (torch.is_grad_enabled() and images.requires_grad):
-            return functional.conv2d(images, self.weight, self.bias, self.stride, self.padding)
+            return self.convolved(images)
         answer: Tensor = _Convolution.apply(images, self)
         return answer
+
+    def convolved(self, images: Tensor) -> Tensor:
+        """The convolution without a graph."""
+        if not self.same:
+            return functional.conv2d(images, self.weight, self.bias, self.stride, self.padding)
+        top, bottom = self._around(images.shape[2], self.weight.shape[2])
+        left, right = self._around(images.shape[3], self.weight.shape[3])
+        padded = functional.pad(images, (left, right, top, bottom))
+        return functional.conv2d(padded, self.weight, self.bias, self.stride)
+
+    def before(self, size: torch.Size) -> tuple[int, int]:
+        """Rows and columns of padding before images of this size (H, W)."""
+        if not self.same:
+            return self.padding
+        return self._around(size[0], self.weight.shape[2])[0], self._around(size[1], self.weight.shape[3])[0]
+
+    def _around(self, length: int, kernel: int) -> tuple[int, int]:
+        """Padding before and after, so that the output is as long as the input, divided by the stride, rounded up."""
+        short = max((-(-length // self.stride) - 1) * self.stride + kernel - length, 0)
+        return short // 2, short - short // 2
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, images: Tensor, layer: Strided) -> Tensor:
         ctx.layer, ctx.size = layer, images.shape[2:]  # type: ignore[attr-defined]
-        return functional.conv2d(images, layer.weight, layer.bias, layer.stride, layer.padding)
+        return layer.convolved(images)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         layer = ctx.layer
-        return input_gradient(grads[0], layer.phases, layer.stride, layer.padding, ctx.size), None
+        return input_gradient(grads[0], layer.phases, layer.stride, layer.before(ctx.size), ctx.size), None
 
 
 def phases(weight: Tensor, stride: int) -> Tensor:
-    """(C stride stride, K, h, w): for each place of an input pixel within a stride, the weights that meet it, flipped.
+    """(stride stride C, K, h, w): for each place of an input pixel within a stride, the weights that meet it, flipped.
 
     With i + padding = stride q + r the gradient at i is the sum over j of grad[q - j] weight[r + stride j].
     """
@@ -55,7 +77,8 @@ def phases(weight: Tensor, stride: int) -> Tensor:
     padded = functional.pad(weight, (0, -width % stride, 0, -height % stride))
     tall, wide = padded.shape[2] // stride, padded.shape[3] // stride
     split = padded.view(outputs, channels, tall, stride, wide, stride).flip(2, 4)
-    return split.permute(1, 3, 5, 0, 2, 4).reshape(channels * stride**2, outputs, tall, wide).contiguous()
+    flat = split.permute(3, 5, 1, 0, 2, 4).reshape(stride**2 * channels, outputs, tall, wide)
+    return flat.contiguous(memory_format=torch.channels_last)
 
 
 def input_gradient(
@@ -63,7 +86,7 @@ def input_gradient(
 ) -> Tensor:
     """The gradient (N, C, *size) that belongs to the gradient of the output (N, K, H', W')."""
     reach = (weights.shape[2] - 1, weights.shape[3] - 1)
-    whole = functional.pixel_shuffle(functional.conv2d(grad, weights, padding=reach), stride)
+    whole = _interleaved(functional.conv2d(grad, weights, padding=reach), stride)
     top, left = padding
     short = (max(0, top + size[0] - whole.shape[2]), max(0, left + size[1] - whole.shape[3]))
     if any(short):  # pixels past the last window meet no weight
@@ -71,13 +94,26 @@ def input_gradient(
     return whole[:, :, top : top + size[0], left : left + size[1]]
 
 
+def _interleaved(phased: Tensor, stride: int) -> Tensor:
+    """(N, stride stride C, h, w) -> (N, C, stride h, stride w), both channels last, so that runs of memory move."""
+    n, _, height, width = phased.shape
+    rows = phased.permute(0, 2, 3, 1).reshape(n, height, width, stride, -1).transpose(2, 3)
+    return rows.reshape(n, height * stride, width * stride, -1).permute(0, 3, 1, 2)
+
+
 def can_be_strided(layer: nn.Module) -> bool:
     """Whether `Strided` stands for the layer."""
     return (
-        type(layer) is nn.Conv2d
+        (type(layer) is nn.Conv2d or _is_same(layer))
         and layer.groups == 1
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and set(layer.dilation) == {1}
         and layer.stride[0] == layer.stride[1]
     )
+
+
+def _is_same(layer: nn.Module) -> bool:
+    """Whether it is timm's convolution that pads as TensorFlow does."""
+    layers = sys.modules.get("timm.layers")
+    return layers is not None and type(layer) is layers.Conv2dSame

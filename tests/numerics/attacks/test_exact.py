@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from efficiency360.numerics.attacks import Spec
+from efficiency360.numerics.attacks import Spec, square
 
 _QUICK = {"steps": 40}
 
@@ -69,3 +69,15 @@ def test_square_breaks_most_of_what_can_be_broken_and_nothing_else(linear, swept
     outcome = swept(model.module, model.chunks(), [Spec("square", {"queries": 250})], norm, eps)
     assert outcome.survived_at(0).all()
     assert outcome.survived_at(1).sum() <= 2
+
+
+def test_square_does_not_ask_about_a_proposal_that_changes_nothing(linear, swept, monkeypatch):
+    model = linear(shape=(1, 5, 5), n=8)
+    eps = [float(model.distances("Linf").min() / 2)]  # nobody falls, so each image costs all its queries
+    outcomes = {}
+    for draws in (1, 2):
+        monkeypatch.setattr(square, "_DRAWS", draws)
+        outcomes[draws] = swept(model.module, model.chunks(), [Spec("square", {"queries": 400})], "Linf", eps)
+    assert outcomes[1].tallies[0].evaluations == 401 * 8
+    assert outcomes[2].tallies[0].evaluations < 0.9 * outcomes[1].tallies[0].evaluations
+    assert (outcomes[1].margin == outcomes[2].margin).all()

@@ -56,14 +56,17 @@ class Twice(nn.Module):
         return (hidden + self.normalisation(hidden)).mean((2, 3))
 
 
-@pytest.mark.parametrize(
-    ("kernel", "stride", "padding", "size"), [(4, 2, 1, 28), (3, 1, 1, 9), (3, 2, 1, 11), (5, 3, 2, 17), (1, 2, 0, 9)]
-)
-def test_a_strided_convolution_has_the_gradient_that_torch_gives(kernel, stride, padding, size):
+_SHAPES = [(4, 2, 1, 28), (3, 1, 1, 9), (3, 2, 1, 11), (5, 3, 2, 17), (1, 2, 0, 9)]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding", "size"), _SHAPES)
+@pytest.mark.parametrize("kind", [nn.Conv2d, timm.layers.Conv2dSame])
+def test_a_strided_convolution_has_the_gradient_that_torch_gives(kind, kernel, stride, padding, size):
     torch.manual_seed(0)
-    layer = nn.Conv2d(3, 5, kernel, stride=stride, padding=padding)
+    layer = kind(3, 5, kernel, stride=stride, padding=padding)
     images = torch.randn(2, 3, size, size, requires_grad=True)
     up = torch.randn_like(layer(images))
+    assert torch.allclose(Strided(layer)(images), layer(images), atol=1e-5)
     expected, got = (torch.autograd.grad((form(images) * up).sum(), images)[0] for form in (layer, Strided(layer)))
     assert torch.allclose(got, expected, atol=1e-5)
 
