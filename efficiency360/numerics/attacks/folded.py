@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+    from torch.autograd.function import FunctionCtx
 
+_IMAGES = 4
 _FEW = 4
 """Input channels up to which the gradient of a convolution is slower than its forward pass."""
 _MODERATE = 64
@@ -36,6 +38,29 @@ class StandIn(nn.Module):
     def forward(self, images: Tensor) -> object:
         """Whatever the model returns."""
         return self.module(images.contiguous(memory_format=torch.channels_last))
+
+
+class _LaidOut(torch.autograd.Function):
+    """Nothing, whose gradient is laid out channels last: layers before a flattening would mix layouts otherwise."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, images: Tensor) -> Tensor:  # noqa: ARG004 - autograd calls it so
+        return images.view_as(images)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ARG004 - the same
+        return grads[0].contiguous(memory_format=torch.channels_last)
+
+
+class Flat(nn.Flatten):
+    """`nn.Flatten` whose gradient is laid out channels last."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base's name
+        """(N, C, H, W) -> (N, C H W)."""
+        images = input
+        if torch.is_grad_enabled() and images.requires_grad and images.dim() == _IMAGES:
+            images = _LaidOut.apply(images)
+        return super().forward(images)
 
 
 def stand_in(module: nn.Module, images: Tensor, answer: Callable[[Any], Tensor]) -> nn.Module | None:
@@ -81,10 +106,13 @@ def _folded(module: nn.Module, images: Tensor) -> int:
 
 
 def _strided(module: nn.Module) -> int:
-    """Replace convolutions of few channels in place; how many."""
+    """Replace convolutions that are slow backward, and flattenings, in place; how many convolutions."""
     slow = [(name, part) for name, part in module.named_modules() if name and can_be_strided(part) and _is_slow(part)]
     for name, part in slow:
         module.set_submodule(name, Strided(part))
+    flat = [(name, part) for name, part in module.named_modules() if name and type(part) is nn.Flatten]
+    for name, part in flat:
+        module.set_submodule(name, Flat(part.start_dim, part.end_dim))
     return len(slow)
 
 

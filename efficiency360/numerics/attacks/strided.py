@@ -69,7 +69,7 @@ class _Convolution(torch.autograd.Function):
 
 
 def phases(weight: Tensor, stride: int) -> Tensor:
-    """(stride stride C, K, h, w): for each place of an input pixel within a stride, the weights that meet it, flipped.
+    """(C stride stride, K, h, w): for each place of an input pixel within a stride, the weights that meet it, flipped.
 
     With i + padding = stride q + r the gradient at i is the sum over j of grad[q - j] weight[r + stride j].
     """
@@ -77,7 +77,7 @@ def phases(weight: Tensor, stride: int) -> Tensor:
     padded = functional.pad(weight, (0, -width % stride, 0, -height % stride))
     tall, wide = padded.shape[2] // stride, padded.shape[3] // stride
     split = padded.view(outputs, channels, tall, stride, wide, stride).flip(2, 4)
-    flat = split.permute(3, 5, 1, 0, 2, 4).reshape(stride**2 * channels, outputs, tall, wide)
+    flat = split.permute(1, 3, 5, 0, 2, 4).reshape(channels * stride**2, outputs, tall, wide)
     return flat.contiguous(memory_format=torch.channels_last)
 
 
@@ -86,6 +86,7 @@ def input_gradient(
 ) -> Tensor:
     """The gradient (N, C, *size) that belongs to the gradient of the output (N, K, H', W')."""
     reach = (weights.shape[2] - 1, weights.shape[3] - 1)
+    grad = grad.contiguous(memory_format=torch.channels_last)
     whole = _interleaved(functional.conv2d(grad, weights, padding=reach), stride)
     top, left = padding
     short = (max(0, top + size[0] - whole.shape[2]), max(0, left + size[1] - whole.shape[3]))
@@ -95,17 +96,20 @@ def input_gradient(
 
 
 def _interleaved(phased: Tensor, stride: int) -> Tensor:
-    """(N, stride stride C, h, w) -> (N, C, stride h, stride w), both channels last, so that runs of memory move."""
-    n, _, height, width = phased.shape
-    rows = phased.permute(0, 2, 3, 1).reshape(n, height, width, stride, -1).transpose(2, 3)
-    return rows.reshape(n, height * stride, width * stride, -1).permute(0, 3, 1, 2)
+    """(N, C stride stride, h, w) -> (N, C, stride h, stride w), both channels last."""
+    n, places, height, width = phased.shape
+    if places > stride**2:
+        return functional.pixel_shuffle(phased, stride)
+    rows = phased.permute(0, 2, 3, 1).reshape(n, height, width, stride, stride).transpose(2, 3)
+    return rows.reshape(n, 1, height * stride, width * stride)  # twice as fast as `pixel_shuffle` for one channel
 
 
 def can_be_strided(layer: nn.Module) -> bool:
     """Whether `Strided` stands for the layer."""
+    if not isinstance(layer, nn.Conv2d) or not (type(layer) is nn.Conv2d or _is_same(layer)):
+        return False
     return (
-        (type(layer) is nn.Conv2d or _is_same(layer))
-        and layer.groups == 1
+        layer.groups == 1
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and set(layer.dilation) == {1}
