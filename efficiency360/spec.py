@@ -8,12 +8,13 @@ import re
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from efficiency360.errors import InputError
 from efficiency360.files import is_there, sha256_json
+from efficiency360.radii import DIGITS, radius
 from efficiency360.records import (
     AuditRecord,
     AxisId,
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 _LISTED = 20
 
 
+def _with_radius(params: object) -> object:
+    """Params with a radius such as eps = "4/255" as scorecards have it."""
+    if isinstance(params, dict) and isinstance(params.get("eps"), str):
+        return {**params, "eps": round(cast("float", radius(params["eps"])), DIGITS)}
+    return params
+
+
+Params = Annotated[dict[str, Param], BeforeValidator(_with_radius)]
+
+
 class AxisSpec(Record):
     """One axis of an audit: whether the verdict needs it, and the settings it runs with."""
 
@@ -47,7 +58,7 @@ class ScoreSpec(Record):
     """How a measurement becomes points: `zero` earns 0, `full` earns 100, in between linear or logarithmic."""
 
     measurement: MeasurementName
-    params: dict[str, Param] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     zero: Number
     full: Number
     scale: Literal["linear", "log"] = "linear"
@@ -73,7 +84,7 @@ class RuleSpec(Record):
 
     id: str = Field(min_length=1)
     measurement: MeasurementName
-    params: dict[str, Param] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     at_least: Number | None = None
     at_most: Number | None = None
     no_worse_than_baseline: bool = False

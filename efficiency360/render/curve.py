@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from efficiency360.radii import levels
 from efficiency360.render.scatter import Scale
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ _APART = 48.0
 """How far apart the labels of radii must be."""
 _REACH, _TEXT = 14.0, 110.0
 """How far a limit's line goes beyond its radii, and how much room its text takes."""
-_LEVELS = 255
-_ROUNDED, _PLAIN = 2e-4, 1e-9
-"""Scorecards round radii to six decimals; a radius of at most three is not one of 255ths."""
-
 
 Row = tuple[float, float, float, float]
 
@@ -112,13 +109,6 @@ def curve(series: Series, results: Iterable[RuleResult]) -> Curve | None:
     y = Scale(0.0, 1.0, _BOTTOM, _TOP, (0.0, 0.25, 0.5, 0.75, 1.0))
     points = tuple(Point(*row, x.at(row[0]), y.at(row[1]), y.at(row[2]), y.at(row[3])) for row in rows)
     return Curve(series.title, points, _ticks(points), tuple(_bounds(results, x, y)), x, y)
-
-
-def levels(eps: float) -> int | None:
-    """The n of a radius that is n/255, as rounded as scorecards have it; None for one that is short in decimals."""
-    found = round(eps * _LEVELS)
-    near = abs(eps * _LEVELS - found) <= _ROUNDED and 0 < found <= _LEVELS
-    return found if near and abs(eps - round(eps, 3)) > _PLAIN else None
 
 
 def _rows(series: Series) -> list[Row] | None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from efficiency360.radii import levels, told
 from efficiency360.render import text
-from efficiency360.render.curve import levels
 from efficiency360.render.heat import STEPS
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
@@ -135,8 +135,10 @@ def _moment(iso: str) -> str:
         return iso
 
 
-def _cell(value: Cell, words: dict[str, str]) -> str:
-    """A cell of a series."""
+def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
+    """A cell of a series, or a param, in a column of this name."""
+    if column == text.EPS and value:
+        return told(value)
     if value is None:
         return words["dash"]
     if isinstance(value, bool):

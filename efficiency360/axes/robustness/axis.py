@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -10,11 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.robustness import doubts, numbers
+from efficiency360.axes.robustness import completeness, doubts, numbers
 from efficiency360.axes.robustness.seen import Seen
 from efficiency360.errors import AxisError, InputError
 from efficiency360.numerics.attacks import needs_gradients, specs_of
 from efficiency360.numerics.corruptions import NAMES, SEVERITIES, check
+from efficiency360.radii import radius
 from efficiency360.records import Findings
 
 if TYPE_CHECKING:
@@ -24,18 +24,8 @@ if TYPE_CHECKING:
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.subject.subject import Subject
 
-_FRACTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 _STEPS_AN_IMAGE = 60
 """Forward passes that an image takes on average until it falls or is given up; a rough guess for dry runs."""
-
-
-def _radius(value: object) -> object:
-    """Text such as "4/255" as a number."""
-    if isinstance(value, str):
-        if (found := _FRACTION.fullmatch(value)) and float(found[2]) > 0:
-            return float(found[1]) / float(found[2])
-        raise ValueError(f"'{value}' is no radius; give a number such as 0.0157, or '4/255'")
-    return value
 
 
 def _attacks(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,7 +67,7 @@ class Robustness(Axis):
 
     attacks: Annotated[tuple[str, ...], AfterValidator(_attacks)] = ("quick",)
     norm: Literal["Linf", "L2"] = "Linf"
-    eps: tuple[Annotated[float, BeforeValidator(_radius), Field(ge=0, le=1000)], ...] = (1 / 255, 4 / 255)
+    eps: tuple[Annotated[float, BeforeValidator(radius), Field(ge=0, le=1000)], ...] = (1 / 255, 4 / 255)
     corruptions: tuple[Annotated[str, AfterValidator(_corruption)], ...] = NAMES
     severities: tuple[Annotated[int, Field(ge=1, le=5)], ...] = SEVERITIES[::2]
     images: Annotated[int, Field(ge=1)] = 200
@@ -89,16 +79,17 @@ class Robustness(Axis):
         """Refuse radii that are none in the norm, and an axis with nothing to do."""
         if self.norm == "Linf" and any(radius > 1 for radius in self.eps):
             raise ValueError("eps: a pixel cannot change by more than 1 (Linf); give 4/255, for example")
-        if not self._attacked and not self.corruptions:
+        if not self.attacking and not self.corruptions:
             raise ValueError("attacks or eps, and corruptions, are empty: there is nothing to measure")
 
     @property
-    def _attacked(self) -> bool:
+    def attacking(self) -> bool:
+        """Whether there is anything to attack with."""
         return bool(self.attacks and self.eps)
 
     def workload(self, images: int) -> Workload:
         """Forward passes and, three times as dear, steps of attacks."""
-        attacked = 3 * _STEPS_AN_IMAGE * min(images, self.images) if self._attacked else 0
+        attacked = 3 * _STEPS_AN_IMAGE * min(images, self.images) if self.attacking else 0
         spoiled = len(self.corruptions) * len(self.severities) * min(images, self.corruption_images)
         return Workload(attacked + spoiled, self.batch_size)
 
@@ -112,14 +103,14 @@ class Robustness(Axis):
 
         if data is None or run.labels is None:
             raise AxisError("no labelled data")
-        without = self._attacked and not subject.differentiable and needs_gradients(specs_of(self.attacks))
+        without = self.attacking and not subject.differentiable and needs_gradients(specs_of(self.attacks))
         if without and not self.corruptions:
             raise AxisError(
                 f"its attacks need gradients, and the model gives none ({subject.black_box}); use"
                 ' robustness.attacks = ["blackbox"]'
             )
         yield {"without_gradients": np.array([without])}
-        if self._attacked and not without:
+        if self.attacking and not without:
             yield from observing.attacked(self, subject, data, run)
         if self.corruptions:
             yield from observing.spoiled(self, subject, data, run)
@@ -128,21 +119,23 @@ class Robustness(Axis):
         """Count what is still right.
 
         Raises:
-            AxisError: no labels, or what the worker says contradicts the answers to the clean images.
+            AxisError: no labels, or what the worker says is not what was asked for, or contradicts itself or the
+                answers to the clean images.
         """
         if labels is None:
             raise AxisError("no labels")
         seen = Seen.read(evidence, labels)
+        completeness.check(seen, self)
         rng = np.random.default_rng(len(labels.classes))
-        found, samples = numbers.measured(seen, self._how, rng)
+        found, samples = numbers.measured(seen, self.how, rng)
         return Findings(
             measurements=found,
-            series=tuple(numbers.series(seen, self._how)),
-            caveats=tuple(doubts.doubts(seen, self._how)),
+            series=tuple(numbers.series(seen, self.how)),
+            caveats=tuple(doubts.doubts(seen, self)),
             samples=samples,
         )
 
     @property
-    def _how(self) -> dict[str, Any]:
+    def how(self) -> dict[str, Any]:
         """The params that figures under attack share."""
         return {"attack": "+".join(self.attacks), "norm": self.norm}

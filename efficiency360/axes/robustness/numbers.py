@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from efficiency360.axes.proportions import proportion
+from efficiency360.radii import DIGITS
 from efficiency360.records import Measurement, Series
 from efficiency360.samples import Sample
 from efficiency360.statistics import calibration, timing
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from efficiency360.axes.robustness.seen import Seen
 
-_DIGITS = 6
 _NONE_FOUND = 1e9
 
 
@@ -36,7 +36,7 @@ def _under_attack(seen: Seen, how: Mapping[str, Any]) -> Iterator[tuple[Measurem
     if seen.attacked is None:
         return
     for index, radius in enumerate(seen.eps):
-        params = {**how, "eps": round(radius, _DIGITS)}
+        params = {**how, "eps": round(radius, DIGITS)}
         yield _proportion("robustness.adversarial_accuracy", seen.survived(index), seen.attacked, params)
 
 
@@ -108,7 +108,7 @@ def series(seen: Seen, how: Mapping[str, Any]) -> Iterator[Series]:
             name="robustness.curve",
             title=f"Accuracy under attack by radius ({how['norm']})",
             columns={
-                "eps": [0.0, *(round(radius, _DIGITS) for radius in seen.eps)],
+                "eps": [0.0, *(round(radius, DIGITS) for radius in seen.eps)],
                 "accuracy": [round(float(share), 4) for share in shares],
                 "low": [round(one.low, 4) for one in (clean, *kept)],
                 "high": [round(one.high, 4) for one in (clean, *kept)],

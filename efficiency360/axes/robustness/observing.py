@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from efficiency360.axes.robustness.asking import Asked
+from efficiency360.errors import AxisError
 from efficiency360.numerics import attacks, corruptions
+from efficiency360.subject.subject import select_logits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -27,9 +31,12 @@ _COUNTS = ("images", "fallen", "evaluations", "gradient_evaluations", "zero_grad
 
 
 def attacked(axis: Robustness, subject: Subject, data: ImageStream, run: Run) -> Iterator[Evidence]:
-    """Yield rows of the sweep over all radii, and of one far beyond them on a few images."""
+    """Yield what the model says of a few images asked repeatedly, rows of the sweep over all radii, and far beyond."""
     specs = attacks.specs_of(axis.attacks)
     total = min(axis.images, len(data))
+    asked = _asked(axis, subject, data, run, total)
+    yield asked.before()
+    cheaper = _cheaper(subject, asked.images[:2])
     with attacks.without_parameter_gradients(subject.module):
         outcome = attacks.sweep(
             subject.logits,
@@ -40,6 +47,7 @@ def attacked(axis: Robustness, subject: Subject, data: ImageStream, run: Run) ->
             batch=axis.batch_size,
             seed=run.seed,
             device=subject.device,
+            stand_in=cheaper,
             minimal=True,
             keep=axis.shown,
             progress=lambda done, _taken: run.progress(done, total),
@@ -54,8 +62,30 @@ def attacked(axis: Robustness, subject: Subject, data: ImageStream, run: Run) ->
                 batch=axis.batch_size,
                 seed=run.seed,
                 device=subject.device,
+                stand_in=cheaper,
             )
             yield {"far_right": far.right, "far_survived": far.survived}
+    yield asked.after()
+
+
+def _asked(axis: Robustness, subject: Subject, data: ImageStream, run: Run, total: int) -> Asked:
+    """The first few readable images.
+
+    Raises:
+        AxisError: there is none.
+    """
+    for positions, images, _ in _chunks(axis, subject, data, run, total):
+        return Asked(subject, images[:_FEW], np.array(positions[:_FEW]))
+    raise AxisError(f"none of the first {total} images could be read")
+
+
+def _cheaper(subject: Subject, images: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """What the steps of attacks ask instead of the subject; None where there is nothing cheaper."""
+    if not subject.differentiable:
+        return None
+    taken = subject.normalised(images)
+    cheap = attacks.stand_in(subject.module, taken, lambda answer: select_logits(answer, subject.output, len(images)))
+    return None if cheap is None else replace(subject, module=cheap).logits
 
 
 def _chunks(
@@ -113,10 +143,23 @@ def _kept(outcome: Outcome) -> Evidence:
 
 
 def spoiled(axis: Robustness, subject: Subject, data: ImageStream, run: Run) -> Iterator[Evidence]:
-    """Yield of each corrupted image its position, which corruption, how severe, and the class that it was given."""
-    pairs = [(name, severity) for name in axis.corruptions for severity in sorted(set(axis.severities))]
+    """Yield of each corrupted image its position, which corruption, how severe, and the class that it was given.
+
+    Raises:
+        AxisError: no image could be read.
+    """
+    unfit = {name: corruptions.unfit(name, *subject.input_shape) for name in dict.fromkeys(axis.corruptions)}
+    left_out = {name: why for name, why in unfit.items() if why}
+    yield {"left_out": np.array(list(left_out), np.str_), "left_out_why": np.array(list(left_out.values()), np.str_)}
+    pairs = [(name, severity) for name in unfit if name not in left_out for severity in sorted(set(axis.severities))]
+    if not pairs:
+        return
     total = min(axis.corruption_images, len(data))
-    yield {"corruption": np.array([name for name, _ in pairs]), "severity": np.array([level for _, level in pairs])}
+    yield {
+        "corruption": np.array([name for name, _ in pairs]),
+        "severity": np.array([level for _, level in pairs]),
+        "corruption_table": np.array([corruptions.table_for(*subject.input_shape[1:])]),
+    }
     for batch in data.batches(axis.batch_size):
         rows = np.flatnonzero(batch.readable)
         rows = rows[batch.start + rows < total]

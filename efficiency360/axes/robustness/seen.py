@@ -73,6 +73,12 @@ class Seen:
             clean=clean[spoiled.astype(np.int64)] if spoiled is not None else np.zeros(0, bool),
         )
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Corruptions that were left out, each with why, as `numerics.corruptions.unfit` says it."""
+        names, why = (self.evidence.get(name, np.array([], np.str_)) for name in ("left_out", "left_out_why"))
+        return dict(zip(map(str, names), map(str, why), strict=True))
+
     def survived(self, index: int) -> NDArray[np.bool_]:
         """Whether each attacked image (A,) is right, and right still at radius `eps[index]`."""
         return self.right & ((self.fell_at < 0) | (self.fell_at > index))

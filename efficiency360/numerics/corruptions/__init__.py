@@ -22,8 +22,10 @@ from efficiency360.numerics.corruptions.names import (
     SEVERITIES,
     SMALLEST_SIDE,
     Table,
+    Unfit,
     check,
     table_for,
+    unfit,
 )
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ __all__ = [
     "SEVERITIES",
     "SMALLEST_SIDE",
     "Table",
+    "Unfit",
     "check",
     "corrupt",
     "table_for",
+    "unfit",
 ]
 
 

@@ -11,7 +11,7 @@ from efficiency360.numerics.corruptions.blur import BLUR
 from efficiency360.numerics.corruptions.camera import FAULTS
 from efficiency360.numerics.corruptions.digital import DIGITAL
 from efficiency360.numerics.corruptions.geometry import GEOMETRY
-from efficiency360.numerics.corruptions.names import COLOUR_ONLY, SMALLEST_SIDE, table_for
+from efficiency360.numerics.corruptions.names import SMALLEST_SIDE, table_for, unfit
 from efficiency360.numerics.corruptions.noise import NOISE
 from efficiency360.numerics.corruptions.spatter import SPATTER
 from efficiency360.numerics.corruptions.weather import WEATHER
@@ -50,10 +50,11 @@ def _fit(images: Tensor, seeds: Sequence[int], name: str) -> None:
         raise ValueError(f"images (N, 1 or 3, H, W) of floating point are wanted, not {list(images.shape)}")
     if len(seeds) != len(images):
         raise ValueError(f"{len(seeds)} seeds for {len(images)} images")
-    height, width = images.shape[-2:]
-    if min(height, width) < SMALLEST_SIDE:
+    channels, height, width = images.shape[1:]
+    why = unfit(name, channels, height, width)
+    if why == "small":
         raise AxisError(
             f"images of {height} x {width} pixels are too small to corrupt: a side has {SMALLEST_SIDE} or more"
         )
-    if images.shape[1] == 1 and name in COLOUR_ONLY:
+    if why == "grey":
         raise AxisError(f"{name} changes colours, and images of one channel have none; leave it out for this model")

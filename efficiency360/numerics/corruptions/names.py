@@ -7,6 +7,8 @@ from typing import Literal
 from efficiency360.errors import InputError
 
 Table = Literal["imagenet", "cifar"]
+Unfit = Literal["small", "grey"]
+"""Why a corruption cannot be applied: a side is too short; there is one channel, and only colours would change."""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 SMALL_SIDE = 48
@@ -57,6 +59,13 @@ def table_for(height: int, width: int) -> Table:
     with CIFAR-10-C. Images with a side of at most 48 pixels (MNIST, CIFAR, traffic signs) take those.
     """
     return "cifar" if min(height, width) <= SMALL_SIDE else "imagenet"
+
+
+def unfit(name: str, channels: int, height: int, width: int) -> Unfit | None:
+    """Why images of this shape cannot be corrupted so; None where they can."""
+    if min(height, width) < SMALLEST_SIDE:
+        return "small"
+    return "grey" if channels == 1 and name in COLOUR_ONLY else None
 
 
 def check(name: str, severity: int = 1) -> None:
