@@ -9,7 +9,7 @@ from efficiency360.axes import make_axis
 from efficiency360.dataset import Labels
 from efficiency360.errors import AxisError
 
-LOGITS = np.eye(2, dtype=np.float32)[np.arange(6) % 2]
+LOGITS = 4 * np.eye(2, dtype=np.float32)[np.arange(6) % 2] - 1
 LABELS = Labels(np.arange(6) % 2, ("a", "b"), tuple("abcdef"))
 SETTINGS = {"attacks": ["apgd-ce"], "eps": [0.1, 0.2], "corruptions": []}
 SPOILED = {
@@ -77,7 +77,7 @@ def test_what_fell_at_a_radius_has_fallen_at_every_larger_one():
         {"attacked_right": np.zeros(6, bool)},
         {"attacked_fell_at": np.full(6, 2)},
         {"attacked_fell_at": np.zeros(5, int)},
-        {"accuracy.logits": np.eye(2, dtype=np.float32)[1 - np.arange(6) % 2]},
+        {"accuracy.logits": LOGITS[:, ::-1]},
         {"eps": np.array([0.001, 0.002])},
         {"eps": np.array([0.1])},
         {"attack": np.array(["apgd-ce (1 step)"])},
@@ -153,7 +153,7 @@ def test_claims_that_did_not_pass_the_check_are_said():
     ("name", "kind"), [("again", "random"), ("after", "stateful"), ("graded", "two_faced"), ("first", "random")]
 )
 def test_answers_that_differ_from_one_asking_to_the_next_are_named(name, kind):
-    found = caveats(measure(**{f"asked_{name}": LOGITS + np.float32([0.2, 0])}))
+    found = caveats(measure(**{f"asked_{name}": LOGITS + np.float32([0.5, 0])}))
     assert found[f"robustness.{kind}_answers"].severity == "critical"
 
 

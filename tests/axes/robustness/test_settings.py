@@ -1,16 +1,13 @@
-"""Settings as people write them, mistakes in them, and models that attacks cannot use."""
+"""Settings as people write them, mistakes in them, and the shipped audits."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from format_nets import Conv, trained
-from saving import SIDE, onnx, quietly
 
-import efficiency360
 from efficiency360.axes import make_axis
-from efficiency360.dataset import from_arrays
 from efficiency360.errors import InputError
+from efficiency360.numerics.corruptions import CAMERA, NAMES
+from efficiency360.spec import load_audit
 
 
 @pytest.mark.parametrize(("text", "value"), [("4/255", 4 / 255), (" 8 / 255 ", 8 / 255), (0.3, 0.3)])
@@ -44,45 +41,42 @@ def test_a_mistake_is_one_line(settings, said):
     assert "\n" not in str(caught.value)
 
 
-class TestOnnx:
-    """A graph gives no gradients: corruptions are measured, attacks from outside too, and the rest says why not."""
+@pytest.mark.parametrize("name", ["standard", "server", "release", "edge-camera"])
+def test_the_shipped_audits_measure_robustness_and_their_rules_speak_of_what_is_measured(name):
+    spec = load_audit(name)
+    axis = make_axis("robustness", spec.axes["robustness"].settings)
+    radii = {round(eps, 6) for eps in axis.eps} if axis.attacks else set()
+    spoken = [one for one in (*spec.rules, *spec.scores) if one.measurement.startswith("robustness.")]
+    assert spoken
+    for one in spoken:
+        assert one.params.get("eps") in {None, *radii}
+        assert one.params.get("corruption") in {None, *axis.corruptions}
+        assert one.params.get("severity") in {None, *axis.severities}
+        assert radii or one.measurement != "robustness.adversarial_accuracy"
 
-    @pytest.fixture(scope="class")
-    def data(self):
-        rng = np.random.default_rng(0)
-        return from_arrays(rng.integers(0, 256, (21, SIDE, SIDE)).astype(np.uint8), rng.integers(0, 2, 21))
 
-    @pytest.fixture(scope="class")
-    def audited(self, data, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("onnx")
-        with quietly():
-            onnx(trained(Conv()), folder / "conv.onnx")
+def test_the_camera_on_the_line_is_spoiled_as_such_cameras_are():
+    axis = make_axis("robustness", load_audit("edge-camera").axes["robustness"].settings)
+    assert set(CAMERA) <= set(axis.corruptions)
+    assert not set(NAMES) & set(axis.corruptions)
+    assert not axis.attacks
 
-        def audit(**settings):
-            options = {"axes": ["accuracy", "robustness"], "settings": {"robustness": settings}, "threads": 1}
-            return efficiency360.audit(folder / "conv.onnx", data, out=folder / "out", trust_code=True, **options)
 
-        return audit
+def test_a_quick_look_stays_quick():
+    assert "robustness" not in load_audit("quick").axes
 
-    @pytest.fixture(scope="class")
-    def record(self, audited):
-        settings = {"corruptions": ["fog"], "severities": [3], "attacks": ["quick"]}
-        return audited(**settings).axis("robustness")
 
-    def test_attacks_that_need_gradients_are_left_out_with_a_caveat(self, record):
-        assert record.status == "measured", record.reason
-        assert "blackbox" in next(one for one in record.caveats if one.id == "robustness.no_gradients").text
-        assert not [one for one in record.measurements if one.name == "robustness.adversarial_accuracy"]
-
-    def test_corruptions_are_measured_all_the_same(self, record):
-        assert [one.n for one in record.measurements if one.name == "robustness.mean_corruption_accuracy"] == [21]
-
-    def test_with_nothing_else_to_measure_the_axis_fails_with_the_way_on(self, audited):
-        record = audited(corruptions=[], attacks=["quick"]).axis("robustness")
-        assert record.status == "failed"
-        assert 'robustness.attacks = ["blackbox"]' in record.reason
-
-    def test_an_attack_from_outside_needs_none(self, audited):
-        record = audited(corruptions=[], attacks=["blackbox"], eps=[0.1], images=4).axis("robustness")
-        assert record.status == "measured", record.reason
-        assert {one.severity for one in record.caveats} <= {"info"}
+def test_a_rule_may_write_its_radius_as_people_do(tmp_path):
+    lines = [
+        "title = 'x'",
+        "[axes.robustness]",
+        "[[rules]]",
+        "id = 'a'",
+        "measurement = 'robustness.adversarial_accuracy'",
+    ]
+    path = tmp_path / "audit.toml"
+    path.write_text("\n".join([*lines, "params = { eps = '4/255' }", "at_least = 0.1", "rationale = 'x'"]))
+    assert load_audit(str(path)).rules[0].params == {"eps": 0.015686}
+    path.write_text(path.read_text().replace("4/255", "four"))
+    with pytest.raises(InputError, match="'four' is no radius"):
+        load_audit(str(path))
