@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EPS = "eps"
+"""The param that is the radius of an attack."""
 DIGITS = 6
 """Decimals of a radius in a scorecard's params, which rules are matched with."""
 _FRACTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
@@ -42,3 +48,8 @@ def told(eps: object) -> str:
         steps = levels(float(eps))
         return f"{steps}/{_LEVELS}" if steps else f"{eps:g}"
     return str(eps)
+
+
+def listed(params: Mapping[str, object]) -> str:
+    """Params as `class=cat, k=1`; radii of attacks as `eps=4/255` where they are that."""
+    return ", ".join(f"{key}={told(value) if key == EPS else value}" for key, value in sorted(params.items()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 
+from efficiency360.radii import listed
 from efficiency360.samples import Sample
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Measurement(Record):
     @property
     def label(self) -> str:
         """The name with its params, as in `speed.latency_ms{batch=1, stat=p95}`."""
-        params = ", ".join(f"{key}={value}" for key, value in sorted(self.params.items()))
+        params = listed(self.params)
         return f"{self.name}{{{params}}}" if params else self.name
 
     @property

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from efficiency360.radii import levels, told
+from efficiency360.radii import EPS, levels, told
 from efficiency360.render import text
 from efficiency360.render.heat import STEPS
 from efficiency360.render.naming import middle
@@ -137,7 +137,7 @@ def _moment(iso: str) -> str:
 
 def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
     """A cell of a series, or a param, in a column of this name."""
-    if column == text.EPS and value:
+    if column == EPS and value:
         return told(value)
     if value is None:
         return words["dash"]

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from efficiency360.radii import told
+from efficiency360.radii import listed
 from efficiency360.units import margin, quantity, spread, worsening, worsening_spread
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APART",
-    "EPS",
     "SEVERITIES",
     "accepted",
     "allowed",
@@ -44,8 +43,6 @@ __all__ = [
 
 APART = "as if on different images, because no samples of it are there: wider"
 """How a difference is judged where it is not known what each image came to."""
-EPS = "eps"
-"""The param that is the radius of an attack."""
 SEVERITIES = {"block": "stops the release", "warn": "only warns", "info": "only informs"}
 """What a rule does that fails."""
 _SCORES = frozenset({"proportion", "", "nats"})
@@ -105,7 +102,7 @@ def params(measurement: Measurement | RuleResult, without: Collection[str] = ())
 
 def joined(values: dict[str, Param]) -> str:
     """`{"k": 1, "class": "cat"}` as `class=cat, k=1`; radii of attacks as `eps=4/255` where they are that."""
-    return ", ".join(f"{key}={told(value) if key == EPS else value}" for key, value in sorted(values.items()))
+    return listed(values)
 
 
 def common(measurements: Sequence[Measurement]) -> dict[str, Param]:
