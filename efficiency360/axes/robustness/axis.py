@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.subject.subject import Subject
 
-_STEPS_AN_IMAGE = 60
+_STEPS_AN_IMAGE = 30
 """Forward passes that an image takes on average until it falls or is given up; a rough guess for dry runs."""
 
 
