@@ -25,6 +25,7 @@ _OURS = {
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
     "robustness": "efficiency360.axes.robustness:Robustness",
     "resolution": "efficiency360.axes.resolution:Resolution",
+    "transparency": "efficiency360.axes.transparency:Transparency",
 }
 _HIDDEN = {
     "probe": "efficiency360.axes.probe:Probe",
