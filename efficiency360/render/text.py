@@ -87,6 +87,14 @@ _WORDS = {
     "speed.variant_ratio": "Time of a variant, relative",
     "speed.variant_agreement": "Same answers as before",
     "speed.variant_change": "Largest change of a logit",
+    "transparency.deletion_auc": "Deletion (AUC)",
+    "transparency.insertion_auc": "Insertion (AUC)",
+    "transparency.deletion_gain": "Deletion, better than random by",
+    "transparency.insertion_gain": "Insertion, better than random by",
+    "transparency.random_auc": "Random order (AUC)",
+    "transparency.randomisation_similarity": "Likeness to maps of random weights",
+    "transparency.stability": "Change under small noise",
+    "transparency.extra_passes": "Passes an explanation takes",
 }
 
 

@@ -35,7 +35,7 @@ class Transparency(Axis):
     most important first, in `steps` steps (lower is better); `insertion_auc` while they come back (higher is better;
     Petsiuk et al. 2018, section 4.2). `deletion_gain` and `insertion_gain` are how much better that is than
     `random_orders` random orders of the same cells of the same images; equal values of a map are taken in random order
-    too. `baseline` is what is left of a cell: the `blur`red image, its `mean` colour, or `black`; it is where
+    too. `baseline` is what is left of a cell: the image's `mean` colour, the image under a `blur`, or `black`; it is where
     integrated gradients begin (`path_steps` gradients) and what occlusion covers with. `randomisation_similarity` is
     the mean rank correlation (Spearman) of a map with that of the same image and class after all weights were shuffled
     (Adebayo et al. 2018); `stability` is the largest relative change of a map when no value of the image moves by more
@@ -58,9 +58,9 @@ class Transparency(Axis):
     images: Annotated[int, Field(ge=2)] = 50
     steps: Annotated[int, Field(ge=2, le=1000)] = 12
     grid: Annotated[int, Field(ge=2, le=64)] = 14
-    baseline: Literal["mean", "blur", "black"] = "blur"
+    baseline: Literal["mean", "blur", "black"] = "mean"
     random_orders: Annotated[int, Field(ge=1, le=100)] = 2
-    path_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    path_steps: Annotated[int, Field(ge=1, le=1000)] = 20
     checked: Annotated[int, Field(ge=0)] = 16
     noise: Annotated[float, Field(gt=0, le=1)] = 0.02
     draws: Annotated[int, Field(ge=1, le=100)] = 3

@@ -35,7 +35,7 @@ def doubts(axis: Transparency, seen: Seen, found: Sequence[Measurement]) -> Iter
         trusted += [] if said else [method]
     if not trusted:
         text = "No explanation of this model passed the tests: do not show its maps to anybody as reasons."
-        yield _caveat("no_explanation", "critical", text)
+        yield _caveat("no_explanation", "warning" if len(seen.positions) < _FEW else "critical", text)
     yield from _maps(seen)
     yield from _tests(axis, seen)
 

@@ -57,17 +57,17 @@ def _similarity(one: Floats, other: Floats) -> float:
 
 def _curves(seen: Seen, rng: np.random.Generator) -> Iterator[Found]:
     random = random_areas(seen)
-    yield _sampled("random_auc", random, seen.positions, rng, None, {})
+    yield _area("random_auc", random, seen.positions, rng, None, {})
     for column, method in enumerate(seen.methods):
         how = {"method": method}
         deletion, insertion = (area(seen.fractions, some[:, column]) for some in (seen.deletion, seen.insertion))
-        yield _sampled("deletion_auc", deletion, seen.positions, rng, "lower", how)
-        yield _sampled("insertion_auc", insertion, seen.positions, rng, "higher", how)
-        yield _sampled("deletion_gain", random - deletion, seen.positions, rng, "higher", how)
-        yield _sampled("insertion_gain", insertion - random, seen.positions, rng, "higher", how)
+        yield _area("deletion_auc", deletion, seen.positions, rng, "lower", how)
+        yield _area("insertion_auc", insertion, seen.positions, rng, "higher", how)
+        yield _gain("deletion_gain", random - deletion, seen.positions, how)
+        yield _gain("insertion_gain", insertion - random, seen.positions, how)
 
 
-def _sampled(  # noqa: PLR0913, PLR0917 - a number is all of these
+def _area(  # noqa: PLR0913, PLR0917 - a number is all of these
     name: str,
     values: Floats,
     of: NDArray[np.int64],
@@ -75,13 +75,17 @@ def _sampled(  # noqa: PLR0913, PLR0917 - a number is all of these
     better: Better | None,
     params: dict[str, Any],
 ) -> Found:
-    """A mean over images, with its bootstrap interval; a gain may be below 0."""
-    gains = name.endswith("gain")
-    bounds = (-1.0, 1.0) if gains else (0.0, 1.0)
-    value = float(values.mean().clip(*bounds))
-    interval = calibration.bootstrap(lambda rows: float(values[rows].mean().clip(*bounds)), len(values), rng=rng)
-    interval = calibration.cautious(interval, value, len(values), bounds)
-    return _number(name, value, "" if gains else "proportion", better, interval, values, of, params)
+    """A mean area, with its bootstrap interval."""
+    value = float(values.mean().clip(0, 1))
+    interval = calibration.bootstrap(lambda rows: float(values[rows].mean().clip(0, 1)), len(values), rng=rng)
+    interval = calibration.cautious(interval, value, len(values), (0.0, 1.0))
+    return _number(name, value, "proportion", better, interval, values, of, params)
+
+
+def _gain(name: str, values: Floats, of: NDArray[np.int64], params: dict[str, Any]) -> Found:
+    """A mean difference of two areas of the same images, with Student's interval of the differences."""
+    interval = _student(values, (-1.0, 1.0))
+    return _number(name, float(values.mean()), "", "higher", interval, values, of, params)
 
 
 def _similarities(seen: Seen) -> Iterator[Found]:
