@@ -16,15 +16,10 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from numpy.typing import NDArray
 
-_LARGEST, _BYTES = 224, 1_000_000
+    from efficiency360.render.beside import Class
 
-
-@dataclass(frozen=True)
-class Class:
-    """A class by its index; `name` is None where it is not known."""
-
-    index: int
-    name: str | None
+LARGEST, BYTES = 224, 1_000_000
+"""The longest side of a picture in pixels, and how many characters the pictures of an axis may take."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +58,18 @@ class Exhibit:
 def fitted(cases: Sequence[Case]) -> tuple[tuple[Exhibit, ...], int]:
     """Exhibits, all as much coarser as it takes not to make the page too large."""
     side = max(cases[0].clean.shape[1:])
-    coarser = math.ceil(side / _LARGEST)
+    coarser = math.ceil(side / LARGEST)
     while True:
         found = tuple(_exhibit(case, coarser) for case in cases)
         size = sum(len(one.clean) + len(one.change) + len(one.adversarial) for one in found)
-        if size <= _BYTES or coarser >= side:
+        if size <= BYTES or coarser >= side:
             return found, coarser
         coarser += 1
 
 
 def _exhibit(case: Case, coarser: int) -> Exhibit:
     whole = case.adversarial - case.clean
-    clean, change, adversarial = (_coarse(one, coarser) for one in (case.clean, whole, case.adversarial))
+    clean, change, adversarial = (coarse(one, coarser) for one in (case.clean, whole, case.adversarial))
     most = float(np.abs(change).max())
     magnified = 0.5 / most if most else 1.0
     return Exhibit(
@@ -92,7 +87,7 @@ def _exhibit(case: Case, coarser: int) -> Exhibit:
     )
 
 
-def _coarse(picture: NDArray[np.float64], times: int) -> NDArray[np.float64]:
+def coarse(picture: NDArray[np.float64], times: int) -> NDArray[np.float64]:
     """The means of squares of `times` pixels a side; what is left over at the right and the lower edge is cut off."""
     channels, height, width = picture.shape
     down, across = min(times, height), min(times, width)

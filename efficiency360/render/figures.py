@@ -6,42 +6,25 @@ An attack's evidence holds images: `shown` (k,) positions, `shown_clean` and `sh
 
 from __future__ import annotations
 
-import io
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from efficiency360.arrays import load_arrays
-from efficiency360.audited import IMAGES, evidence_bytes
-from efficiency360.errors import InputError
-from efficiency360.render import png
-from efficiency360.render.exhibits import Case, Class, Exhibit, fitted
+from efficiency360.render import explanations, png
+from efficiency360.render.beside import MissingError, Named, Why, arrays_of, evidence_of, named
+from efficiency360.render.exhibits import Case, Exhibit, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from efficiency360.records import Scorecard
+    from efficiency360.render.beside import Arrays
+    from efficiency360.render.explanations import Explained
 
-    from efficiency360.records import Artifact, Scorecard
-
-    Arrays = Mapping[str, NDArray[np.generic]]
-
-AXIS, EVIDENCE = "robustness", "evidence"
+AXIS: Final = "robustness"
 MOST: Final = 8
-Why = Literal["alone", "hidden", "absent", "changed", "unreadable", "none"]
-"""There is only the scorecard; images were not wanted; the file is not there; it is not the one that the scorecard
-names; it makes no sense; or it holds no adversarial image."""
-
-
-class _MissingError(Exception):
-    """Why a file of evidence cannot be used."""
-
-    def __init__(self, why: Why) -> None:
-        super().__init__(why)
-        self.why: Why = why
 
 
 @dataclass(frozen=True)
@@ -49,7 +32,7 @@ class Figures:
     """What was found. `missing` says why there are no exhibits, `path` is the file that would hold them.
 
     `kept` counts the images in the evidence; pictures are `coarser` times smaller than the images. `unnamed` is the
-    file whose absence leaves classes without names, None where they have them.
+    file whose absence leaves classes without names, None where they have them. `explained` are the maps of another axis.
     """
 
     exhibits: tuple[Exhibit, ...] = ()
@@ -58,6 +41,7 @@ class Figures:
     kept: int = 0
     coarser: int = 1
     unnamed: str | None = None
+    explained: Explained | None = None
 
 
 def read(card: Scorecard, folder: Path, *, images: bool = True) -> Figures:
@@ -68,70 +52,32 @@ def read(card: Scorecard, folder: Path, *, images: bool = True) -> Figures:
         folder: where its evidence lies, by the paths that it names.
         images: False leaves all images out, and says so.
     """
-    record = next((axis for axis in card.axes if axis.id == AXIS), None)
-    artifact = next((one for one in record.artifacts if one.kind == EVIDENCE), None) if record else None
+    return replace(_read(card, folder, images=images), explained=explanations.read(card, folder, images=images))
+
+
+def _read(card: Scorecard, folder: Path, *, images: bool) -> Figures:
+    artifact = evidence_of(card, AXIS)
     if not images or artifact is None:
         return Figures(missing="alone" if images else "hidden")
     try:
-        return _figures(card, _arrays(artifact, folder), folder, artifact.path)
-    except _MissingError as missing:
+        return _figures(card, arrays_of(artifact, folder), folder, artifact.path)
+    except MissingError as missing:
         return Figures(missing=missing.why, path=artifact.path)
-
-
-def _arrays(artifact: Artifact, folder: Path) -> Arrays:
-    try:
-        data = evidence_bytes(artifact, folder)
-    except InputError as error:
-        raise _MissingError("changed") from error
-    if data is None:
-        raise _MissingError("absent")
-    try:
-        return load_arrays(io.BytesIO(data))
-    except ValueError as error:
-        raise _MissingError("unreadable") from error
 
 
 def _figures(card: Scorecard, arrays: Arrays, folder: Path, path: str) -> Figures:
     if "shown" not in arrays:
-        raise _MissingError("none")
-    named, unnamed = _named(card, folder)
+        raise MissingError("none")
+    names, unnamed = named(card, folder)
     try:
-        cases = list(_cases(arrays, named))
+        cases = list(_cases(arrays, names))
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise _MissingError("unreadable") from error
+        raise MissingError("unreadable") from error
     exhibits, coarser = fitted(cases[:MOST])
     return Figures(exhibits, path=path, kept=len(cases), coarser=coarser, unnamed=unnamed)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """The class of each image (N,), and the names of classes; both empty where they are not known."""
-
-    classes: Sequence[int] = ()
-    names: Sequence[str] = ()
-
-    def of(self, index: int) -> Class:
-        return Class(index, self.names[index] if 0 <= index < len(self.names) else None)
-
-    def truth(self, position: int) -> Class | None:
-        return self.of(self.classes[position]) if self.classes else None
-
-
-def _named(card: Scorecard, folder: Path) -> tuple[_Named, str | None]:
-    """Labels, or the file that should have held them."""
-    artifacts = card.dataset.artifacts if card.dataset else ()
-    artifact = next((one for one in artifacts if one.kind == IMAGES), None)
-    if artifact is None:
-        return _Named(), ""
-    try:
-        arrays = _arrays(artifact, folder)
-        names = json.loads(str(arrays["about"]))["names"]
-        return _Named([int(one) for one in arrays["classes"].tolist()], list(map(str, names))), None
-    except (_MissingError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
-        return _Named(), artifact.path
-
-
-def _cases(arrays: Arrays, named: _Named) -> Iterator[Case]:
+def _cases(arrays: Arrays, names: Named) -> Iterator[Case]:
     """Take the evidence apart.
 
     Raises:
@@ -149,7 +95,7 @@ def _cases(arrays: Arrays, named: _Named) -> Iterator[Case]:
     for position, said, clean, adversarial in zip(arrays["shown"].tolist(), predicted, *images, strict=True):
         row = rows[position]
         fell = int(arrays["attacked_fell_at"].tolist()[row])
-        truth, wrong = named.truth(position), named.of(int(said))
+        truth, wrong = names.truth(position), names.of(int(said))
         if not arrays["attacked_right"][row] or fell < 0 or (truth and truth.index == wrong.index):
             raise ValueError("an exhibit that is none")
         yield Case(clean, adversarial, truth, wrong, float(arrays["eps"].tolist()[fell]))

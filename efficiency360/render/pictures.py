@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from efficiency360.render import curve, heat
+from efficiency360.render import curve, explanations, faith, heat
 from efficiency360.render.figures import AXIS, Figures
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from efficiency360.records import AxisRecord, Measurement, RuleResult
     from efficiency360.render.curve import Curve
+    from efficiency360.render.explanations import Explained
+    from efficiency360.render.faith import Faith
     from efficiency360.render.heat import Heat
 
 HOW = {"attack", "norm"}
@@ -23,20 +25,22 @@ ALONE = Figures(missing="alone")
 class Pictures:
     """The pictures of an axis, each None where there is nothing to draw; `drawn` names the series that became one.
 
-    `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked.
+    `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked. `faith`
+    are the curves of explanations, `explained` their maps.
     """
 
-    curve: Curve | None
-    heat: Heat | None
-    gallery: Figures | None
-    attacked: Measurement | None
+    curve: Curve | None = None
+    heat: Heat | None = None
+    gallery: Figures | None = None
+    attacked: Measurement | None = None
+    faith: Faith | None = None
+    explained: Explained | None = None
 
     @property
     def drawn(self) -> frozenset[str]:
         """The names of the series that are drawn."""
-        return frozenset(
-            name for name, drawn in ((curve.SERIES, self.curve), (heat.SERIES, self.heat)) if drawn is not None
-        )
+        pairs = ((curve.SERIES, self.curve), (heat.SERIES, self.heat), (faith.SERIES, self.faith))
+        return frozenset(name for name, drawn in pairs if drawn is not None)
 
 
 def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures) -> Pictures | None:
@@ -48,6 +52,9 @@ def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures
         figures: what was read from the evidence.
     """
     tables = {series.name: series for series in record.series}
+    if record.id == explanations.AXIS and (curves := tables.get(faith.SERIES)):
+        explained = figures.explained or explanations.Explained(missing=figures.missing)
+        return Pictures(faith=faith.faith(curves), explained=explained)
     line, cells = tables.get(curve.SERIES), tables.get(heat.SERIES)
     if record.id != AXIS or not (line or cells):
         return None
