@@ -137,10 +137,12 @@ def _overlay(case: _Case, coarser: int) -> Overlay:
 def laid_over(image: Floats, values: Floats) -> Floats:
     """A map (rows, columns) over an image (C, H, W) in grey: (3, H, W) from 0 to 1.
 
-    Orange speaks for the class and blue against it, as strongly as the value is a share of the largest.
+    Orange speaks for the class and blue against it, as strongly as the value is a share of the largest. Where all values
+    are above 0, they count from the smallest.
     """
     grey = image[0] if len(image) == 1 else np.tensordot(_GREY, image, axes=1)
     grey = (1 - _PALE) / 2 + _PALE * grey
+    values = values - values.min() if values.min() > 0 else values
     largest = float(np.abs(values).max())
     share = _stretched(values / largest if largest else values, grey.shape)
     weight = _STRONGEST * np.abs(share)

@@ -79,8 +79,8 @@ def _grid(tokens: int, height: int, width: int) -> tuple[int, int]:
     """Rows and columns of the image's shape that leave the fewest tokens over."""
     for prefixes in range(min(_MOST_PREFIXES, tokens - 1) + 1):
         places = tokens - prefixes
-        rows = math.isqrt(places * height // width)
-        if rows and places % rows == 0 and rows * width == places // rows * height:
+        rows = math.isqrt(places * height // width) or 1
+        if places > 1 and places % rows == 0 and rows * width == places // rows * height:
             return rows, places // rows
     raise AxisError(f"its {tokens} tokens are no grid over the image")
 
