@@ -137,8 +137,8 @@ def _overlay(case: _Case, coarser: int) -> Overlay:
 def laid_over(image: Floats, values: Floats) -> Floats:
     """A map (rows, columns) over an image (C, H, W) in grey: (3, H, W) from 0 to 1.
 
-    Orange speaks for the class and blue against it, as strongly as the value is a share of the largest. Where all values
-    are above 0, they count from the smallest.
+    Orange speaks for the class and blue against it, as strongly as the value is a share of the largest. Where all
+    values are above 0, they count from the smallest.
     """
     grey = image[0] if len(image) == 1 else np.tensordot(_GREY, image, axes=1)
     grey = (1 - _PALE) / 2 + _PALE * grey
@@ -159,4 +159,4 @@ def _stretched(values: Floats, shape: tuple[int, ...]) -> Floats:
 def _between(cells: int, pixels: int) -> Floats:
     """(pixels, cells): the weights of cells at each pixel's centre."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)[None]))
+    return np.asarray(np.maximum(0, 1 - np.abs(place[:, None] - np.arange(cells)[None])))

@@ -32,7 +32,7 @@ class Figures:
     """What was found. `missing` says why there are no exhibits, `path` is the file that would hold them.
 
     `kept` counts the images in the evidence; pictures are `coarser` times smaller than the images. `unnamed` is the
-    file whose absence leaves classes without names, None where they have them. `explained` are the maps of another axis.
+    file whose absence leaves classes without names, None where they have them. `explained` are maps of another axis.
     """
 
     exhibits: tuple[Exhibit, ...] = ()

@@ -25,8 +25,8 @@ ALONE = Figures(missing="alone")
 class Pictures:
     """The pictures of an axis, each None where there is nothing to draw; `drawn` names the series that became one.
 
-    `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked. `faith`
-    are the curves of explanations, `explained` their maps.
+    `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked.
+    `faith` are the curves of explanations, `explained` their maps.
     """
 
     curve: Curve | None = None

@@ -35,7 +35,7 @@ class Transparency(Axis):
     most important first, in `steps` steps (lower is better); `insertion_auc` while they come back (higher is better;
     Petsiuk et al. 2018, section 4.2). `deletion_gain` and `insertion_gain` are how much better that is than
     `random_orders` random orders of the same cells of the same images; equal values of a map are taken in random order
-    too. `baseline` is what is left of a cell: the image's `mean` colour, the image under a `blur`, or `black`; it is where
+    too. `baseline` is what is left of a cell: the image's `mean` colour, the image under a `blur`, or `black`; there
     integrated gradients begin (`path_steps` gradients) and what occlusion covers with. `randomisation_similarity` is
     the mean rank correlation (Spearman) of a map with that of the same image and class after all weights were shuffled
     (Adebayo et al. 2018); `stability` is the largest relative change of a map when no value of the image moves by more
@@ -46,7 +46,7 @@ class Transparency(Axis):
 
     What would make these numbers wrong: a baseline that the model still recognises, or that is no image that it could
     meet, so that cells count for their edges; an answer so sure that taking cells away shows only at the end. Caveats
-    look for the first and the last. The intervals cover the choice of images. What a map means to people is not measured.
+    look for the first and the last. Intervals cover the choice of images. What a map means to people is not measured.
     """
 
     id: ClassVar[str] = "transparency"

@@ -66,7 +66,9 @@ def _methods(seen: Seen) -> Iterator[Caveat]:
 
 def _chance(method: str, found: Sequence[Measurement]) -> Iterator[Caveat]:
     """Where neither curve proves the map better than chance, or one proves it worse."""
-    gains = {one.name.partition(".")[2]: one for one in found if one.params == {"method": method} and "gain" in one.name}
+    gains = {
+        one.name.partition(".")[2]: one for one in found if one.params == {"method": method} and "gain" in one.name
+    }
     intervals = {name: one.interval for name, one in gains.items() if one.interval is not None}
     better = [name for name, interval in intervals.items() if interval.low > 0]
     worse = [name.removesuffix("_gain") for name, interval in intervals.items() if interval.high < 0]
@@ -84,7 +86,11 @@ def _chance(method: str, found: Sequence[Measurement]) -> Iterator[Caveat]:
 def _weights(method: str, found: Sequence[Measurement]) -> Iterator[Caveat]:
     """Where a map outlives the weights that it should explain."""
     for one in found:
-        if one.name == "transparency.randomisation_similarity" and one.params == {"method": method} and one.value > ALIKE:
+        if (
+            one.name == "transparency.randomisation_similarity"
+            and one.params == {"method": method}
+            and one.value > ALIKE
+        ):
             text = (
                 f"{method} hardly changes when all weights are random (rank correlation {one.value:.2f}): it shows the"
                 " image, not what the model learned."
@@ -127,12 +133,14 @@ def _tests(axis: Transparency, seen: Seen) -> Iterator[Caveat]:
     if baseline > _KEPT * clean:
         text = (
             f"The baseline keeps the class: on it the model still gives {baseline:.2f} of {clean:.2f}, so deletion and"
-            f" insertion say little. Try another transparency.baseline than \"{axis.baseline}\"."
+            f' insertion say little. Try another transparency.baseline than "{axis.baseline}".'
         )
         yield _caveat("baseline", "warning", text)
     half = int(np.abs(seen.fractions - 0.5).argmin())
     if float(seen.random[:, :, half].mean()) > _FLAT * clean:
-        text = "Half of the cells, taken at random, hardly matter: the answers are saturated, and the curves say little."
+        text = (
+            "Half of the cells, taken at random, hardly matter: the answers are saturated, and the curves say little."
+        )
         yield _caveat("saturated", "warning", text)
     if seen.probabilities:
         text = "The model returns probabilities: where they saturate gradients vanish. Audit it without its softmax."

@@ -93,7 +93,9 @@ def observed(axis: Transparency, subject: Subject, data: ImageStream, run: Run) 
         raise AxisError("none of the images could be read")
     yield {"passes": np.concatenate(passes)}
     if checks:
-        yield from _checks(work, _joined(kept, checks), lambda part: run.progress(total + part * checks // 4, total + checks))
+        yield from _checks(
+            work, _joined(kept, checks), lambda part: run.progress(total + part * checks // 4, total + checks)
+        )
 
 
 def _batch(axis: Transparency, subject: Subject) -> int:
@@ -104,9 +106,7 @@ def _batch(axis: Transparency, subject: Subject) -> int:
     return axis.batch_size or min(max(_PIXELS // (height * width), _LEAST), _MOST)
 
 
-def _chunks(
-    subject: Subject, data: ImageStream, total: int, size: int
-) -> Iterator[tuple[list[int], torch.Tensor]]:
+def _chunks(subject: Subject, data: ImageStream, total: int, size: int) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Readable images as the model gets them, with their positions, of the first `total`."""
     for batch in data.batches(size):
         rows = np.flatnonzero(batch.readable)
@@ -134,7 +134,7 @@ def _begin(axis: Transparency, subject: Subject, images: torch.Tensor, seed: int
 
 
 def _logits(subject: Subject, images: torch.Tensor) -> torch.Tensor:
-    """The logits, of images laid out with channels last: the same but for rounding, and a fifth faster on processors."""
+    """The logits, of images laid out with channels last: the same but for rounding, and faster on processors."""
     return subject.logits(images.contiguous(memory_format=torch.channels_last))
 
 

@@ -64,7 +64,7 @@ def exchanged(  # noqa: PLR0913, PLR0917 - an experiment is these things
     number = torch.from_numpy(changed).to(first.device)
     pairs = torch.arange(len(first) * len(number), device=first.device)
     found = [first.new_empty(0)]
-    for some in pairs.split(model.batch):
+    for some in torch.split(pairs, model.batch):
         row, point = some // len(number), some % len(number)
         over = cells.spread(rank[row] < number[point].view(-1, 1, 1))[:, None]
         found.append(model.probabilities(torch.where(over, second[row], first[row]), classes[row]))

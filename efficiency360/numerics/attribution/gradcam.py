@@ -30,7 +30,7 @@ def grad_cam(model: Model, images: Tensor, classes: Tensor) -> Tensor:
     Raises:
         AxisError: no convolution, or no gradient reaches its output.
     """
-    pieces = zip(images.split(model.batch), classes.split(model.batch), strict=True)
+    pieces = zip(torch.split(images, model.batch), torch.split(classes, model.batch), strict=True)
     coarse = torch.cat([feature_cam(model, some, theirs) for some, theirs in pieces])
     size = (images.shape[2], images.shape[3])
     return functional.interpolate(coarse[:, None], size, mode="bilinear", align_corners=False)[:, 0]
@@ -47,4 +47,5 @@ def feature_cam(model: Model, images: Tensor, classes: Tensor) -> Tensor:
         raise AxisError("its answers do not depend on its last convolution")
     model.backwards += len(images)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return (weights * trace.feature).sum(dim=1).relu().detach().float()
+    found: Tensor = (weights * trace.feature).sum(dim=1).relu().detach().float()
+    return found

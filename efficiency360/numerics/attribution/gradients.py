@@ -37,7 +37,7 @@ def integrated_gradients(model: Model, images: Tensor, classes: Tensor, baseline
     weight = torch.as_tensor(weights / 2, dtype=images.dtype, device=images.device)
     pairs = torch.arange(len(images) * steps, device=images.device)
     total = torch.zeros_like(images)
-    for some in pairs.split(model.batch):
+    for some in torch.split(pairs, model.batch):
         row, step = some // steps, some % steps
         share = at[step].view(-1, 1, 1, 1)
         found = model.gradients(baselines[row] + share * (images[row] - baselines[row]), classes[row])

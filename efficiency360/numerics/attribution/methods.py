@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,7 @@ from efficiency360.numerics.attribution.trace import Trace
 from efficiency360.words import told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -120,4 +119,4 @@ def _automatic(model: Model, image: Tensor) -> list[str]:
 def _attends_last(model: Model, image: Tensor) -> bool:
     with torch.no_grad(), Trace(1) as trace:
         model.outputs(image)
-    return trace.attends_last
+    return bool(trace.attends_last)

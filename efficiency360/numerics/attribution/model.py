@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ import torch
 from efficiency360.errors import AxisError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
     Logits = Callable[[Tensor], Tensor]
@@ -36,7 +37,7 @@ class Model:
     def outputs(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, K) float32, without gradients."""
         with torch.no_grad():
-            found = [self.logits(some).float() for some in images.split(self.batch)]
+            found = [self.logits(some).float() for some in torch.split(images, self.batch)]
         self.forwards += len(images)
         return torch.cat(found)
 

@@ -30,7 +30,7 @@ def occlusion(model: Model, images: Tensor, classes: Tensor, baselines: Tensor, 
     covers = windows.spread(torch.eye(count, device=images.device).view(count, windows.rows, windows.columns)).bool()
     pairs = torch.arange(len(images) * count, device=images.device)
     found = []
-    for some in pairs.split(model.batch):
+    for some in torch.split(pairs, model.batch):
         row, window = some // count, some % count
         covered = torch.where(covers[window][:, None], baselines[row], images[row])
         found.append(model.scores(covered, classes[row]))

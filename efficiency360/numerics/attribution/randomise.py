@@ -44,7 +44,9 @@ def layers(module: nn.Module, images: Tensor) -> list[nn.Module]:
 
 
 @contextmanager
-def shuffled(module: nn.Module, some: Sequence[nn.Module], images: Tensor, generator: torch.Generator) -> Iterator[None]:
+def shuffled(
+    module: nn.Module, some: Sequence[nn.Module], images: Tensor, generator: torch.Generator
+) -> Iterator[None]:
     """Within, the weights of `some` of the modules are random: each tensor's numbers in random order.
 
     So their distribution is kept, and with it the scale of what they compute. Batch normalisation, whose statistics

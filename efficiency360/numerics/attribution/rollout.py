@@ -36,7 +36,7 @@ def attention_rollout(model: Model, images: Tensor) -> Tensor:
         AxisError: there is no attention among all tokens, or the tokens are no grid.
     """
     size = (images.shape[2], images.shape[3])
-    coarse = torch.cat([_of_batch(model, some) for some in images.split(model.batch)])
+    coarse = torch.cat([_of_batch(model, some) for some in torch.split(images, model.batch)])
     return functional.interpolate(coarse[:, None], size, mode="bilinear", align_corners=False)[:, 0]
 
 

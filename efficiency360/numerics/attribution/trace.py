@@ -30,8 +30,8 @@ class Trace(TorchFunctionMode):
 
     `feature` is the last tensor (n, C, h, w) of the size that the last convolution left, with more than one place:
     that convolution's output after the normalisation, addition and activation that follow it. `attentions` are the
-    weights (n, T, T) of all attention among the same T tokens, averaged over heads, in order. `foreign` counts attention
-    of other kinds, such as within windows; `attends_last` says that attention came after that convolution.
+    weights (n, T, T) of all attention among the same T tokens, averaged over heads, in order. `foreign` counts
+    attention of other kinds, such as within windows; `attends_last` says that attention came after that convolution.
     """
 
     def __init__(self, n: int) -> None:
@@ -91,9 +91,9 @@ def _weights(  # noqa: PLR0913, PLR0917 - torch's own signature
     value: Tensor,  # noqa: ARG001 - see above
     attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,  # noqa: ARG001 - see above
-    is_causal: bool = False,  # noqa: FBT001, FBT002 - see above
+    is_causal: bool = False,
     scale: float | None = None,
-    enable_gqa: bool = False,  # noqa: FBT001, FBT002 - see above
+    enable_gqa: bool = False,
 ) -> Tensor | None:
     """The weights that `scaled_dot_product_attention` multiplies its values with; None where there are too many."""
     if max(query.shape[-2], key.shape[-2]) > _MOST_TOKENS:

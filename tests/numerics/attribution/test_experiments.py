@@ -20,7 +20,7 @@ from efficiency360.numerics.attribution import (
     relative_changes,
     shuffled,
 )
-from efficiency360.statistics.alike import rank_correlation, structural_similarity
+from efficiency360.statistics.alike import rank_correlation
 
 SIDE = 12
 CELLS = Cells.of(SIDE, SIDE, 4)
@@ -166,5 +166,7 @@ class TestStability:
 
     def test_an_empty_map_has_none(self):
         images = torch.rand(1, 1, 4, 4)
-        found = relative_changes(lambda given: given[:, 0], images, torch.zeros(1, 4, 4), torch.rand(2, 1, 1, 4, 4), 0.1)
+        found = relative_changes(
+            lambda given: given[:, 0], images, torch.zeros(1, 4, 4), torch.rand(2, 1, 1, 4, 4), 0.1
+        )
         assert found.isnan().all()
