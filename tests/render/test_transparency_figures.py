@@ -74,7 +74,7 @@ def page(card_of, tmp_path):
             series=(series,),
             artifacts=(artifacts[EVIDENCE],),
         )
-        card = card_of(record)
+        card = card_of((record,))
         if card.dataset:
             data = card.dataset.model_copy(update={"artifacts": (artifacts[IMAGES],)})
             card = card.model_copy(update={"dataset": data})

@@ -28,7 +28,7 @@ class Seen:
     `positions` (n,) are those of the images in the data. `fractions` (P,) are the shares of cells that were changed at
     the points of a curve, 0 to 1; `deletion` and `insertion` (n, m, P) the probabilities of the class there, `random`
     (n, R, P) those of random deletion. `maps` is (n, m, rows, columns), `differences` (n,) the output for the class
-    less that for the baseline, `sums` (n, m) the sums over all pixels of each map, `passes` (m, 2) forward and backward.
+    less that for the baseline, `sums` (n, m) sums over the pixels of each map, `passes` (m, 2) forward and backward.
 
     Of the c images that were checked, the first of all: `changes` (c, m, draws), and `randomised` (stages, c, m, rows,
     columns) with the lowest `levels` of `layers` random, None where there is none, as `not_randomised` says.
