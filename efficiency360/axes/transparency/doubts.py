@@ -138,9 +138,7 @@ def _tests(axis: Transparency, seen: Seen) -> Iterator[Caveat]:
         yield _caveat("baseline", "warning", text)
     half = int(np.abs(seen.fractions - 0.5).argmin())
     if float(seen.random[:, :, half].mean()) > _FLAT * clean:
-        text = (
-            "Half of the cells, taken at random, hardly matter: the answers are saturated, and the curves say little."
-        )
+        text = "Without half of the cells, taken at random, the answers stay what they are: the curves say little."
         yield _caveat("saturated", "warning", text)
     if seen.probabilities:
         text = "The model returns probabilities: where they saturate gradients vanish. Audit it without its softmax."

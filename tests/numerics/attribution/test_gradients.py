@@ -97,6 +97,7 @@ def test_a_model_without_convolutions_has_no_grad_cam(asked, images, classes):
         METHODS["grad_cam"].explain(asked(module), images, classes, How("mean", 3, 4))
 
 
+@pytest.mark.filterwarnings("default")  # what the library warns of is its own
 def test_integrated_gradients_are_captum_s(asked, convolutional, images, classes):
     attr = pytest.importorskip("captum.attr", reason="captum is not installed")
     start = baselines(images, "mean")
@@ -105,6 +106,7 @@ def test_integrated_gradients_are_captum_s(asked, convolutional, images, classes
     assert torch.allclose(ours, theirs.sum(dim=1).detach(), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("default")  # what the library warns of is its own
 def test_grad_cam_is_captum_s(asked, convolutional, images, classes):
     attr = pytest.importorskip("captum.attr", reason="captum is not installed")
     cam = attr.LayerGradCam(convolutional, convolutional.last)
