@@ -15,6 +15,7 @@ from efficiency360.dataset import Labels
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from efficiency360.dataset.core import Dataset
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.records import Findings
     from efficiency360.subject.subject import Subject
@@ -79,7 +80,8 @@ class Axis(Protocol):
 
     What an axis asks for: `needs`, without which it is skipped; `wants`, which it gets where it is there. `uses` names
     axes whose evidence `measure` gets too, as `AXIS.NAME`, so that what several axes need is observed once; it fails
-    where they fail, but those in `may_use` are only left out. `timed` says that its numbers belong to this machine and
+    where they fail, but those in `may_use` are only left out, and of those in `where_ran` nothing is observed that this audit did
+    not observe before. `timed` says that its numbers belong to this machine and
     that nothing may disturb it. `fresh_starts` is how many new processes are started for it, one after the other, by
     the auditor's clock (evidence `start_s`, seconds from start to first answer); it observes in the last of them.
     `data_sets` names further data sets by path. `compiles` says that it starts a compiler, which the wall lets through
@@ -93,6 +95,7 @@ class Axis(Protocol):
     wants: ClassVar[frozenset[Need]] = frozenset()
     uses: ClassVar[tuple[str, ...]] = ()
     may_use: ClassVar[tuple[str, ...]] = ()
+    where_ran: ClassVar[tuple[str, ...]] = ()
     timed: ClassVar[bool] = False
     sees_labels: ClassVar[bool] = False
 
@@ -114,6 +117,9 @@ class Axis(Protocol):
     def workload(self, images: int) -> Workload | None:  # noqa: ARG002
         """What observing takes with this many images of data (0: none); None: not known."""
         return None
+
+    def check(self, data: Dataset) -> None:
+        """Raise InputError where the settings do not fit the data, before anything is observed."""
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

@@ -25,6 +25,7 @@ _OURS = {
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
     "robustness": "efficiency360.axes.robustness:Robustness",
     "resolution": "efficiency360.axes.resolution:Resolution",
+    "fairness": "efficiency360.axes.fairness:Fairness",
 }
 _HIDDEN = {
     "probe": "efficiency360.axes.probe:Probe",
