@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EDGE = 1e-9
 _CELLS_AT_ONCE = 4_000_000
 _MOST_COMBINATIONS = 2000
+_LEAST_SCORE = 1.0
+"""What is nearer to the rest than a standard error is not worth telling."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def worst_subgroups(  # noqa: PLR0913 - the search has three bounds
     least: int = 30,
     resamples: int = 1000,
 ) -> list[Subgroup]:
-    """All subgroups of at least `least` units that fall short of the rest, the worst (most standard errors) first.
+    """All subgroups of at least `least` units that fall short by a standard error or more, the worst (most standard errors) first.
 
     The p-value of each is that of the worst one found in each permutation (Westfall and Young 1993, single-step
     max-T), so it holds for all of them together.
@@ -95,7 +97,7 @@ def worst_subgroups(  # noqa: PLR0913 - the search has three bounds
         mine = one.sums(hits)
         scores = _scores(mine, one.n, total, share)
         values = cells[:, one.order][:, one.starts][:, one.kept]
-        for row in np.flatnonzero(scores > 0):
+        for row in np.flatnonzero(scores > _LEAST_SCORE):
             members = tuple((attribute, int(values[attribute, row])) for attribute in one.attributes)
             p = (1 + int((largest >= scores[row] - _EDGE).sum())) / (1 + resamples)
             found.append(Subgroup(members, int(one.n[row]), int(mine[row]), float(scores[row]), p))

@@ -47,17 +47,17 @@ def of_groups(compared: Sequence[Compared], given: Sequence[Attribute], least: i
 def of_gaps(compared: Sequence[Compared], worst: Sequence[Subgroup], given: Sequence[Attribute]) -> Iterator[Caveat]:
     """Which gaps are more than chance, p-values corrected for their number, and which subgroup is worst."""
     gaps = [(one.judged.attribute.name, gap) for one in compared for gap in one.gaps]
-    adjusted = holm([gap.p for _, gap in gaps])
-    for (name, gap), p in zip(gaps, adjusted.tolist(), strict=True):
-        if p <= harm.ALPHA:
-            of = f" (class {gap.label})" if gap.label else ""
-            text = (
-                f"{name}: {_OF[gap.of]}{of} differs between groups by more than chance makes (p = {gap.p:.2g}, corrected"
-                f" for {len(gaps)} comparisons {p:.2g}); lowest for {gap.worst}."
-            )
-            yield Caveat(id="fairness.beyond_chance", severity="warning", text=text)
-    if len(gaps) > (beyond := sum(p <= harm.ALPHA for p in adjusted.tolist())):
-        text = f"{len(gaps) - beyond} of {len(gaps)} gaps are no larger than chance could make them."
+    adjusted = holm([gap.p for _, gap in gaps]).tolist()
+    beyond = [(name, gap.of) for (name, gap), p in zip(gaps, adjusted, strict=True) if p <= harm.ALPHA]
+    if beyond:
+        parts = (f"{what} by {by}" for of, what in _OF.items() if (by := ", ".join(n for n, o in beyond if o == of)))
+        text = (
+            f"Groups differ by more than chance makes (p up to {harm.ALPHA}, corrected for {len(gaps)} comparisons):"
+            f" {'; '.join(parts)}."
+        )
+        yield Caveat(id="fairness.beyond_chance", severity="warning", text=text)
+    if len(gaps) > len(beyond):
+        text = f"{len(gaps) - len(beyond)} of {len(gaps)} gaps are no larger than chance could make them."
         yield Caveat(id="fairness.within_chance", severity="info", text=text)
     if worst and worst[0].p <= harm.ALPHA:
         one = worst[0]
