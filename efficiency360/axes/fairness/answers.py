@@ -23,7 +23,8 @@ class Answers:
     """The answers to the M readable images, which stand at `rows` (M,) of the data.
 
     `classes` and `predicted` (M,) are class indices; `confidence` (M,) is the largest softmax probability;
-    `of_positive` (M,) is the probability of the positive class, None where there is none.
+    `positive` is the class that was named, or the second of two, as in fairlearn; None for one of many. `of_positive`
+    (M,) is its probability.
     """
 
     rows: NDArray[np.int64]
@@ -57,29 +58,23 @@ class Answers:
         if calibration.are_probabilities(logits):
             logits = confidence.logarithms(logits)
         index = None if positive is None else _class(positive, labels, logits.shape[1])
-        chosen = 1 if index is None and logits.shape[1] == 2 else index  # noqa: PLR2004 - either will do
+        index = 1 if index is None and logits.shape[1] == 2 else index  # noqa: PLR2004 - the second of two
         return cls(
             rows=rows,
             classes=classes,
             predicted=logits.argmax(axis=1),
             confidence=confidence.confidence_of(logits),
-            of_positive=None if chosen is None else _probability(logits, chosen),
+            of_positive=None if index is None else _probability(logits, index),
             positive=index,
             labels=labels,
             num_classes=logits.shape[1],
         )
 
-    @property
-    def what_if_class(self) -> int:
-        """The class that `of_positive` is of."""
-        return 1 if self.positive is None else self.positive
-
     def compared_classes(self, least: int) -> list[int]:
         """The classes to compare one against the rest: the positive one, else all of at least `least` images."""
         if self.positive is not None:
             return [self.positive]
-        many = np.flatnonzero(np.bincount(self.classes, minlength=self.num_classes) >= least)
-        return [int(index) for index in (many[::-1] if self.num_classes == 2 else many)]  # noqa: PLR2004 - the second
+        return np.flatnonzero(np.bincount(self.classes, minlength=self.num_classes) >= least).tolist()
 
 
 def _class(positive: str | int, labels: Labels, count: int) -> int:

@@ -42,9 +42,9 @@ class Fairness(Axis):
     from the images stand in, which say nothing about people); `min_group`, how many images a group needs to be judged;
     `positive`, the class that is the good outcome; `intersections`, up to how many of the groups are crossed; `bins` and
     `edges`, how columns of numbers are cut; `depth` of the search for subgroups; `resamples`.
-    A gap is the largest less the smallest share among the judged groups. Without `positive`, selection and error rates
-    are those of one class against the rest, the worst class named; classes of fewer than `min_group` images are left
-    out. Equalized odds difference is the larger of the gaps in true and false positive rates (Hardt et al. 2016), as in
+    A gap is the largest less the smallest share among the judged groups. Selection and error
+    rates are those of `positive` (of two classes the second, if none is named); of many classes each is compared with
+    the rest and the worst named, but for those of fewer than `min_group` images. Equalized odds difference is the larger of the gaps in true and false positive rates (Hardt et al. 2016), as in
     fairlearn, but a group without a positive (or a negative) has no such rate rather than one of 0.
     What would make these numbers wrong: labels that are biased themselves, which no comparison with labels can show;
     group columns that were guessed; images that the model was trained on; groups that differ in what they show, as
@@ -133,9 +133,11 @@ class Fairness(Axis):
             beside.stresses(evidence, answers.labels), [one.judged.attribute for one in compared], self.min_group, rng
         )
         numbers: list[Measurement] = [number for one in compared for number in one.measurements()]
-        numbers += [number for one in rows[:named] for number in one.measurements(rng)]
         series: list[Series] = [
             *tables.table("fairness.groups", "Groups", [row for one in rows for row in one.columns()]),
+            *tables.table(
+                "fairness.rates", "Rates of groups", [row for one in rows[:named] for row in one.rates_in_rows(rng)]
+            ),
             *tables.table("fairness.gaps", "Largest gaps, and what chance makes", tables.gap_rows(compared)),
             *tables.table("fairness.subgroups", "Subgroups that fare worst", harm.subgroup_rows(worst, given)),
             *tables.table(

@@ -70,8 +70,8 @@ def of_gaps(compared: Sequence[Compared], worst: Sequence[Subgroup], given: Sequ
 
 def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> Iterator[Caveat]:
     """Classes that are too rare to be compared, and groups that have none of a class."""
-    left_out = answers.num_classes - len(answers.compared_classes(least))
-    if answers.positive is None and left_out:
+    left_out = 0 if answers.positive is not None else answers.num_classes - len(answers.compared_classes(least))
+    if left_out:
         text = f"{left_out} of {answers.num_classes} classes have fewer than {least} images; their rates were not compared."
         yield Caveat(id="fairness.rare_classes", severity="info", text=text)
     without = [

@@ -163,18 +163,15 @@ class Compared:
         yield from self._parity()
         yield from self._odds()
         yield self._calibration()
-        for gap in self.gaps:
-            yield self._number("gap_p_value", gap.p, "", None, None, of=gap.of)
 
     def _number(  # noqa: PLR0913, PLR0917 - the fields of a measurement
         self,
         name: str,
         value: float,
         unit: str,
-        better: Literal["higher", "lower"] | None,
-        interval: Interval | None,
-        note: str = "",
-        **params: str,
+        better: Literal["higher", "lower"],
+        interval: Interval,
+        note: str,
     ) -> Measurement:
         return Measurement(
             name=f"fairness.{name}",
@@ -183,7 +180,7 @@ class Compared:
             better=better,
             n=len(self.judged.codes),
             interval=interval,
-            params={"attribute": self.judged.attribute.name, **params},
+            params={"attribute": self.judged.attribute.name},
             note=note,
         )
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from efficiency360.records import Measurement, Series
-from efficiency360.statistics.calibration import bootstrap, cautious
+from efficiency360.records import Interval, Series
+from efficiency360.statistics.calibration import cautious
 from efficiency360.statistics.groups import Shares
-from efficiency360.statistics.intervals import wilson
+from efficiency360.statistics.intervals import LEVEL, wilson
+from efficiency360.statistics.resampling import means_of_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _DIGITS = 4
 _RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
-_RESAMPLES = 200
+_RESAMPLES = 1000
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _ROWS = 2000
 
 
@@ -58,37 +60,29 @@ class Rows:
             mean: NDArray[np.float64] = np.bincount(self._codes, surer, self._count) / self.right.n
         return mean
 
-    def measurements(self, rng: np.random.Generator) -> Iterator[Measurement]:
-        """The rates of the judged groups as numbers, with intervals."""
+    def rates_in_rows(self, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+        """A row with its interval for each rate of each judged group, and for its confidence."""
         attribute, judged = self._compared.judged.attribute, set(self._compared.judged.groups)
+        about = {"attribute": attribute.name, "class": self.named or None}
         for name, shares in self.rates().items():
             for index, group in enumerate(attribute.groups):
                 hits, n = int(shares.hits[index]), int(shares.n[index])
                 if group in judged and n:
-                    yield Measurement(
-                        name=f"fairness.{name}",
-                        value=hits / n,
-                        unit="proportion",
-                        n=n,
-                        interval=wilson(hits, n),
-                        params={"attribute": attribute.name, "group": group, "class": self.named},
-                    )
-        yield from self._surer(rng)
+                    rate = {"group": group, "rate": name.replace("_", " "), "n": n, "value": _short(hits / n)}
+                    yield about | rate | _ends(wilson(hits, n))
+        for row in self._surer(rng):
+            yield about | {"class": None} | row
 
-    def _surer(self, rng: np.random.Generator) -> Iterator[Measurement]:
-        excess, codes, groups = self._compared.excess, self._compared.judged.codes, self._compared.judged.groups
-        for index, group in enumerate(groups):
+    def _surer(self, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+        excess, codes = self._compared.excess, self._compared.judged.codes
+        for index, group in enumerate(self._compared.judged.groups):
             mine = excess[codes == index]
-            value = float(mine.mean())
-            interval = bootstrap(lambda rows, mine=mine: float(mine[rows].mean()), len(mine), rng=rng, resamples=_RESAMPLES)
-            yield Measurement(
-                name="fairness.confidence_excess",
-                value=value,
-                unit="",
-                n=len(mine),
-                interval=cautious(interval, value, len(mine), (-1.0, 1.0)),
-                params={"attribute": self._compared.judged.attribute.name, "group": group},
-            )
+            value, draws = float(mine.mean()), means_of_resamples(np.round(mine, 2), rng, _RESAMPLES)
+            low, high = np.quantile(draws - draws.mean() + value, _TAILS)
+            interval = Interval(low=min(low, value), high=max(high, value), level=LEVEL, method="bootstrap")
+            interval = cautious(interval, value, len(mine), (-1.0, 1.0))
+            rate = {"group": group, "rate": "confidence above accuracy", "n": len(mine), "value": _short(value)}
+            yield rate | _ends(interval)
 
     def columns(self) -> Iterator[dict[str, Any]]:
         """A row of the table for each group that has images."""
@@ -101,12 +95,16 @@ class Rows:
             hits = int(self.right.hits[index])
             interval = wilson(hits, n)
             row = {"attribute": attribute.name, "group": group, "n": n, "judged": group in judged}
-            row |= {"accuracy": _short(hits / n), "low": _short(interval.low), "high": _short(interval.high)}
+            row |= {"accuracy": _short(hits / n), **_ends(interval)}
             row["class"] = self.named or None
             for name in _RATES:
                 shares = rates.get(name)
                 row[name] = _short(shares.rates[index]) if shares is not None and shares.n[index] else None
             yield row | {"confidence_excess": _short(excess[index])}
+
+
+def _ends(interval: Interval) -> dict[str, float]:
+    return {"low": _short(interval.low), "high": _short(interval.high)}
 
 
 def _short(value: float) -> float:

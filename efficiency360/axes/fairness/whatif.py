@@ -24,17 +24,17 @@ def what_if_rows(judged: Judged, answers: Answers, rng: np.random.Generator) -> 
 
     Empty where there is no positive class, or a judged group has fewer than 20 images on either side of it.
     """
-    if answers.of_positive is None or judged.count < 2:  # noqa: PLR2004 - nothing to compare
+    if answers.of_positive is None or answers.positive is None or judged.count < 2:  # noqa: PLR2004 - nothing to compare
         return []
     scores, groups = answers.of_positive[judged.at], judged.codes
-    positive = answers.classes[judged.at] == answers.what_if_class
+    positive = answers.classes[judged.at] == answers.positive
     of_each = np.bincount(2 * groups + positive, minlength=2 * judged.count)
     if of_each.min() < _LEAST_OF_EACH:
         return []
     chosen, held = halves(groups, positive, rng)
     fit = (scores[chosen], positive[chosen], groups[chosen])
     policies = (unchanged(judged.count), equalizing(*fit, "selection_rate"), equalizing(*fit, "true_positive_rate"))
-    about = {"attribute": judged.attribute.name, "class": answers.labels.name(answers.what_if_class), "n": len(held)}
+    about = {"attribute": judged.attribute.name, "class": answers.labels.name(answers.positive), "n": len(held)}
     return [
         {**about, "thresholds": name, **_outcome(policy, scores[held], positive[held], groups[held], judged)}
         for name, policy in zip(_POLICIES, policies, strict=True)
