@@ -90,12 +90,17 @@ def binned(
     """
     if edges is None:
         quantiles = np.quantile(numbers, np.arange(1, bins) / bins, method="inverted_cdf")
-        edges = [edge for edge in quantiles.tolist() if edge > numbers.min()] or np.unique(numbers)[1:2].tolist()
+        edges = [edge for edge in _rounded(quantiles) if edge > numbers.min()] or np.unique(numbers)[1:2].tolist()
     cuts = sorted({float(edge) for edge in edges})
     there, codes = np.unique(np.searchsorted(cuts, numbers, side="right"), return_inverse=True)
     shown = [f"{cut:.6g}" for cut in cuts]
     names = [f"below {shown[0]}", *(f"{a} to {b}" for a, b in zip(shown, shown[1:], strict=False)), f"{shown[-1]} and up"]
     return codes.reshape(-1), tuple(names[bin_] for bin_ in there)
+
+
+def _rounded(numbers: NDArray[np.float64]) -> list[float]:
+    """To four digits, so that what is shown is what cuts."""
+    return [float(f"{number:.4g}") for number in numbers]
 
 
 def attributes_of(

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+from efficiency360.dataset.preprocess import FORMATS
+from efficiency360.dataset.stream import DECODE_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from efficiency360.dataset.preprocess import Preprocess
     from efficiency360.dataset.stream import ImageStream
 
 PROPERTIES = ("brightness", "contrast", "sharpness", "aspect ratio", "stroke weight", "slant")
@@ -26,6 +31,7 @@ PROPERTIES = ("brightness", "contrast", "sharpness", "aspect ratio", "stroke wei
 _GREY = np.array([0.299, 0.587, 0.114])
 _PLAIN = 0.1
 _INKED = 0.5
+_MOSTLY = 0.5
 _SMALL = 64
 _LEAST_INK = 1e-6
 
@@ -34,29 +40,28 @@ def properties(stream: ImageStream, size: int) -> Iterator[NDArray[np.float32]]:
     """The properties (B, 6) of batches of `size` images, after preprocessing but for the aspect ratio.
 
     NaN for what an image does not have: all of one that cannot be read, stroke and slant of one that is no stroke on a
-    plain background (grey, at most 64 pixels a side, its border of one shade).
+    plain background (grey, at most 64 pixels a side, its border mostly of one shade).
     """
     with ThreadPoolExecutor(stream.threads) as pool:
-        ratios = (
-            pool.map(aspect_ratio, stream.source.read(start, min(start + size, len(stream))))
-            for start in range(0, len(stream), size)
-        )
-        for batch, shapes in zip(stream.batches(size), ratios, strict=True):
-            found = np.array([measured(image) for image in batch.images], np.float64)
-            found[:, 3] = list(shapes)
-            found[~batch.readable] = np.nan
-            yield found.astype(np.float32)
+        for start in range(0, len(stream), size):
+            encoded = stream.source.read(start, min(start + size, len(stream)))
+            yield np.array(list(pool.map(partial(_of_one, stream.preprocess), encoded)), np.float32)
+
+
+def _of_one(preprocess: Preprocess, encoded: bytes | NDArray[np.generic]) -> tuple[float, ...]:
+    try:
+        brightness, contrast, sharpness, _, weight, slant = measured(preprocess(encoded))
+        return brightness, contrast, sharpness, aspect_ratio(encoded), weight, slant
+    except DECODE_ERRORS:
+        return (float("nan"),) * len(PROPERTIES)
 
 
 def aspect_ratio(encoded: bytes | NDArray[np.generic]) -> float:
-    """Width over height of an image as stored, from its header alone; NaN where it has none."""
+    """Width over height of an image as stored, from its header alone."""
     if not isinstance(encoded, bytes):
         return encoded.shape[1] / encoded.shape[0]
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            return image.width / image.height
-    except (OSError, ValueError, SyntaxError, OverflowError, MemoryError, Image.DecompressionBombError):
-        return float("nan")
+    with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+        return image.width / image.height
 
 
 def measured(image: NDArray[np.generic]) -> tuple[float, ...]:
@@ -79,7 +84,8 @@ def _stroke(grey: NDArray[np.float64]) -> tuple[float, float]:
     """Share of inked pixels, and by how many columns the ink moves right for each row up."""
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = np.abs(grey - np.median(border))
-    if border.std() > _PLAIN or (mass := float(ink.sum())) < _LEAST_INK:
+    plain = np.abs(border - np.median(border)) < _PLAIN
+    if plain.mean() < _MOSTLY or (mass := float(ink.sum())) < _LEAST_INK:
         return float("nan"), float("nan")
     rows, columns = np.indices(grey.shape)
     up = (ink * rows).sum() / mass - rows

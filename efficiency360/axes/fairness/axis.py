@@ -39,7 +39,7 @@ class Fairness(Axis):
     """Accuracy by group, the largest gaps with simultaneous intervals and permutation p-values, and where the harm is.
 
     Settings: `groups`, columns of the data (`race x age_group` is their intersection; without any, properties measured
-    from the images stand in, which say nothing about people); `min_group`, how many images a group needs to be judged;
+    from the images stand in, which say nothing about people, and only accuracy is compared); `min_group`, how many images a group needs to be judged;
     `positive`, the class that is the good outcome; `intersections`, up to how many of the groups are crossed; `bins` and
     `edges`, how columns of numbers are cut; `depth` of the search for subgroups; `resamples`.
     A gap is the largest less the smallest share among the judged groups. Selection and error
@@ -104,9 +104,10 @@ class Fairness(Axis):
         single = self._attributes(evidence, labels)
         given = [one for one in single if len(one.columns) == 1]
         crossed = harm.crossed(single, self.intersections) if self.groups else []
+        classes = answers.compared_classes(self.min_group) if self.groups else []
         rng = np.random.default_rng(len(answers.classes))
         compared = [
-            Compared(Judged.of(one, answers.rows, self.min_group), answers, self.min_group, rng, self.resamples)
+            Compared(Judged.of(one, answers.rows, self.min_group), answers, classes, rng, self.resamples)
             for one in (*single, *crossed)
         ]
         if not any(one.judged.count > 1 for one in compared):
@@ -155,7 +156,7 @@ class Fairness(Axis):
         caveats: list[Caveat] = [
             *doubts.of_groups(compared, given, self.min_group),
             *doubts.of_gaps(compared, worst, given),
-            *doubts.of_classes(compared, answers, self.min_group),
+            *(doubts.of_classes(compared, answers, self.min_group) if self.groups else ()),
             *(() if self.groups else doubts.without_groups(answers.labels)),
         ]
         return Findings(

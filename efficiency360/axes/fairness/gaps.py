@@ -56,14 +56,21 @@ class Gap:
 
 
 class Compared:
-    """The groups of one attribute, compared in every way."""
+    """The groups of one attribute, compared in accuracy and, for each of `classes`, in selection and error rates."""
 
-    def __init__(self, judged: Judged, answers: Answers, least: int, rng: np.random.Generator, resamples: int) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - resampling has its own two
+        self,
+        judged: Judged,
+        answers: Answers,
+        classes: Sequence[int],
+        rng: np.random.Generator,
+        resamples: int,
+    ) -> None:
         self.judged, self._answers, self._rng, self._resamples = judged, answers, rng, resamples
         self._classes, self._predicted = answers.classes[judged.at], answers.predicted[judged.at]
         self._right = answers.right[judged.at]
         self.right = Shares.of(self._right, judged.codes, judged.count)
-        self.rates = [self._rates(label) for label in answers.compared_classes(least)]
+        self.rates = [self._rates(label) for label in classes]
         self.gaps = tuple(self._gaps())
 
     def _rates(self, label: int) -> Rates:
