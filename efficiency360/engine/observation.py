@@ -135,7 +135,7 @@ def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> di
     more = context.job.more_data.get(axis.id, {})
     return {
         "axis": [axis.id, axis.version, dict(settings)],
-        "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
+        "subject": [request.fingerprint, info.record.arch, request.factory_fingerprint],
         "loading": [request.remap, request.key, request.seed, info.record.preprocess],
         "output": request.manifest.model.output,
         "data": context.dataset.fingerprint if context.dataset else None,
