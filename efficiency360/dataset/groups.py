@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +61,9 @@ def attribute(name: str, values: Sequence[str], *, bins: int = 4, edges: Sequenc
     texts = [_text(value) for value in values]
     gone = np.array([text.casefold() in _NO_VALUE for text in texts], dtype=np.bool_)
     if gone.all():
-        raise InputError(f"the column '{name}' holds no values: all {len(texts)} are missing; leave it out of the groups")
+        raise InputError(
+            f"the column '{name}' holds no values: all {len(texts)} are missing; leave it out of the groups"
+        )
     present = [text for text, missing in zip(texts, gone, strict=True) if not missing]
     numbers = _numbers(present)
     if numbers is not None and (edges is not None or len(np.unique(numbers)) > _FEW_VALUES):
@@ -94,7 +97,11 @@ def binned(
     cuts = sorted({float(edge) for edge in edges})
     there, codes = np.unique(np.searchsorted(cuts, numbers, side="right"), return_inverse=True)
     shown = [f"{cut:.6g}" for cut in cuts]
-    names = [f"below {shown[0]}", *(f"{a} to {b}" for a, b in zip(shown, shown[1:], strict=False)), f"{shown[-1]} and up"]
+    names = [
+        f"below {shown[0]}",
+        *(f"{a} to {b}" for a, b in pairwise(shown)),
+        f"{shown[-1]} and up",
+    ]
     return codes.reshape(-1), tuple(names[bin_] for bin_ in there)
 
 

@@ -1,4 +1,4 @@
-"""Properties of an image that anybody can measure: brightness, contrast, sharpness, shape, and of strokes weight, slant.
+"""Properties of an image that anybody can measure: brightness, contrast, sharpness, shape; of strokes weight, slant.
 
 They stand in for groups where none are given, and say nothing about people.
 """

@@ -59,7 +59,7 @@ def observe_used(context: Context, axis_id: str) -> Stored:
 
 
 def evidence_beside(context: Context, axis: Axis) -> dict[str, Stored]:
-    """The evidence of the axes that this one builds on, and of those that it may use or that ran, as far as it is there.
+    """The evidence of the axes that this one builds on, and of those that it may use or that ran, if there is any.
 
     Raises:
         AxisError: one that it cannot do without has none.

@@ -10,7 +10,7 @@ from efficiency360.render.heat import STEPS
 from efficiency360.render.tables import Figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from efficiency360.records import AxisRecord, RuleResult, Series
     from efficiency360.records import Cell as RecordCell
@@ -171,7 +171,8 @@ def _map(attribute: str, found: Sequence[Group]) -> Map | None:
         attribute,
         tuple(columns[:_MOST]),
         tuple(
-            (line, tuple(_cell(cells.get((line, column)), best) for column in columns[:_MOST])) for line in lines[:_MOST]
+            (line, tuple(_cell(cells.get((line, column)), best) for column in columns[:_MOST]))
+            for line in lines[:_MOST]
         ),
     )
 

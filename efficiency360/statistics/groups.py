@@ -96,9 +96,7 @@ def simultaneous_gap(
     for family, error in zip(compared, errors, strict=True):
         student = rng.standard_t(family.n, size=(resamples, len(error))) * error
         for one, of_pair in _pairs(error):
-            np.maximum(
-                largest, (np.abs(student[:, one + 1 :] - student[:, [one]]) / of_pair).max(axis=1), out=largest
-            )
+            np.maximum(largest, (np.abs(student[:, one + 1 :] - student[:, [one]]) / of_pair).max(axis=1), out=largest)
     factor = float(np.quantile(largest, level))
     low, high = 0.0, max(family.gap for family in compared)
     for family, error in zip(compared, errors, strict=True):
@@ -170,9 +168,7 @@ def smallest_ratio(
     return value, Interval(low=min(value, low), high=max(value, high), level=level, method="max-t")
 
 
-def shuffled_tables(
-    table: NDArray[np.int64], *, rng: np.random.Generator, resamples: int = 1000
-) -> NDArray[np.int64]:
+def shuffled_tables(table: NDArray[np.int64], *, rng: np.random.Generator, resamples: int = 1000) -> NDArray[np.int64]:
     """Tables (R, G, K) of counts as shuffling the groups of all units gives them: the same row and column sums.
 
     Drawn cell by cell (Patefield 1981, Applied Statistics 30:91), so the number of units does not matter.

@@ -69,7 +69,7 @@ def worst_subgroups(  # noqa: PLR0913 - the search has three bounds
     least: int = 30,
     resamples: int = 1000,
 ) -> list[Subgroup]:
-    """All subgroups of at least `least` units that fall short by a standard error or more, the worst (most standard errors) first.
+    """All subgroups of at least `least` units that fall short by a standard error or more, the worst first.
 
     The p-value of each is that of the worst one found in each permutation (Westfall and Young 1993, single-step
     max-T), so it holds for all of them together.
@@ -115,9 +115,7 @@ def distinct(found: Sequence[Subgroup], most: int) -> list[Subgroup]:
     return told
 
 
-def _combinations(
-    cells: NDArray[np.int64], size: NDArray[np.int64], depth: int, least: int
-) -> Iterator[_Combination]:
+def _combinations(cells: NDArray[np.int64], size: NDArray[np.int64], depth: int, least: int) -> Iterator[_Combination]:
     chosen = [some for k in range(1, depth + 1) for some in combinations(range(len(cells)), k)]
     if len(chosen) > _MOST_COMBINATIONS:
         raise ValueError(f"{len(chosen)} combinations of {len(cells)} attributes are too many to search")
@@ -132,9 +130,7 @@ def _combinations(
             yield _Combination(some, order, starts, kept, n[kept])
 
 
-def _scores(
-    hits: NDArray[np.int64], n: NDArray[np.int64], total: int, share: float
-) -> NDArray[np.float64]:
+def _scores(hits: NDArray[np.int64], n: NDArray[np.int64], total: int, share: float) -> NDArray[np.float64]:
     """How far below `share` each subgroup is, in standard errors of drawing it without replacement."""
     error = np.sqrt(share * (1 - share) * (1 / n - 1 / total))
     shortfall = share - hits / (n if hits.ndim == 1 else n[:, None])

@@ -14,7 +14,9 @@ import efficiency360
 from efficiency360.dataset import from_arrays, open_dataset
 from efficiency360.errors import InputError
 
-MANIFEST = '[preprocess]\nsize = 32\nresize = [32, 32]\ninterpolation = "bilinear"\n[labels]\nnames = ["female", "male"]\n'
+MANIFEST = (
+    '[preprocess]\nsize = 32\nresize = [32, 32]\ninterpolation = "bilinear"\n[labels]\nnames = ["female", "male"]\n'
+)
 AUDIT = """
 title = "Faces"
 [axes.accuracy]
@@ -56,7 +58,8 @@ def test_real_faces_give_the_reference_values_and_the_verdict_names_the_children
     (tmp_path / "gender.toml").write_text(MANIFEST)
     (tmp_path / "faces.toml").write_text(AUDIT)
     done = e360(
-        "audit", shared / "models/gender_v1_state.pt", "--data", shared / "data/faces-2000", "--group", "race,age_group",
+        "audit", shared / "models/gender_v1_state.pt", "--data", shared / "data/faces-2000",
+        "--group", "race,age_group",
         "--arch", f"{shared}/models/factories.py:gender_net", "--manifest", tmp_path / "gender.toml", "--threads", 1,
         "--audit", tmp_path / "faces.toml", "--out", tmp_path / "out",
     )  # fmt: skip
@@ -133,7 +136,7 @@ def test_images_of_different_shape_are_compared_by_it(tmp_path):
     )  # fmt: skip
     axis = card.axis("fairness")
     assert axis.status == "measured", axis.reason
-    found = [s for s in axis.series if s.name == "fairness.groups"][0].columns
+    found = next(s for s in axis.series if s.name == "fairness.groups").columns
     sizes = [n for name, n in zip(found["attribute"], found["n"], strict=True) if name == "image aspect ratio"]
     assert sizes == [40, 40]
 

@@ -1,4 +1,4 @@
-"""Thresholds of their own for groups: they equal what fairlearn's optimiser reaches, on units that did not choose them."""
+"""Thresholds of their own for groups reach what fairlearn's optimiser does, on units that did not choose them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONSTRAINTS = {"selection_rate": "demographic_parity", "true_positive_rate": "tr
 class Given(ClassifierMixin, BaseEstimator):
     """A classifier whose scores are the data."""
 
-    def fit(self, scores, _):
+    def fit(self, _scores, _):
         self.fitted_, self.classes_ = True, [0, 1]
         return self
 

@@ -88,9 +88,7 @@ def _class(positive: str | int, labels: Labels, count: int) -> int:
 
 
 def _probability(logits: NDArray[Any], index: int) -> NDArray[np.float64]:
-    parts = [
-        calibration.softmax(logits[rows].astype(np.float64))[:, index] for rows in calibration.row_chunks(logits)
-    ]
+    parts = [calibration.softmax(logits[rows].astype(np.float64))[:, index] for rows in calibration.row_chunks(logits)]
     return np.concatenate(parts)
 
 

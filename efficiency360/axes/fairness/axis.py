@@ -39,13 +39,14 @@ class Fairness(Axis):
     """Accuracy by group, the largest gaps with simultaneous intervals and permutation p-values, and where the harm is.
 
     Settings: `groups`, columns of the data (`race x age_group` is their intersection; without any, properties measured
-    from the images stand in, which say nothing about people, and only accuracy is compared); `min_group`, how many images a group needs to be judged;
-    `positive`, the class that is the good outcome; `intersections`, up to how many of the groups are crossed; `bins` and
-    `edges`, how columns of numbers are cut; `depth` of the search for subgroups; `resamples`.
-    A gap is the largest less the smallest share among the judged groups. Selection and error
-    rates are those of `positive` (of two classes the second, if none is named); of many classes each is compared with
-    the rest and the worst named, but for those of fewer than `min_group` images. Equalized odds difference is the larger of the gaps in true and false positive rates (Hardt et al. 2016), as in
-    fairlearn, but a group without a positive (or a negative) has no such rate rather than one of 0.
+    from the images stand in, which say nothing about people, and only accuracy is compared); `min_group`, how many
+    images a group needs to be judged; `positive`, the class that is the good outcome; `intersections`, up to how many
+    of the groups are crossed; `bins` and `edges`, how columns of numbers are cut; `depth` of the search for subgroups;
+    `resamples`. A gap is the largest less the smallest share among the judged groups. Selection and error rates are
+    those of `positive` (of two classes the second, if none is named); of many classes each is compared with the rest
+    and the worst named, but for those of fewer than `min_group` images. Equalized odds difference is the larger of the
+    gaps in true and false positive rates (Hardt et al. 2016), as in fairlearn, but a group without a positive (or a
+    negative) has no such rate rather than one of 0.
     What would make these numbers wrong: labels that are biased themselves, which no comparison with labels can show;
     group columns that were guessed; images that the model was trained on; groups that differ in what they show, as
     children's faces do, rather than in how they are treated. A small gap between groups can hide a large one within.

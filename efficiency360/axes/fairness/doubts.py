@@ -28,18 +28,17 @@ def of_groups(compared: Sequence[Compared], given: Sequence[Attribute], least: i
         if small := judged.small:
             named = ", ".join(f"{group} ({n})" for group, n in small[:_TOLD])
             more = f" and {len(small) - _TOLD} more" if len(small) > _TOLD else ""
-            text = (
-                f"{judged.attribute.name}: shown, not judged, because they have fewer than {least} images: {named}{more}."
-            )
+            what = f"shown, not judged, because they have fewer than {least} images: {named}{more}"
+            text = f"{judged.attribute.name}: {what}."
             yield Caveat(id="fairness.small_group", severity="warning", text=text)
         if judged.count < 2:  # noqa: PLR2004 - nothing to compare
-            text = f"{judged.attribute.name}: fewer than two groups of at least {least} images; nothing was compared."
+            text = f"{judged.attribute.name}: nothing to compare, fewer than two groups of at least {least} images."
             yield Caveat(id="fairness.not_compared", severity="warning", text=text)
     for attribute in given:
         if attribute.missing:
             text = (
-                f"{attribute.name}: {attribute.missing} of {len(attribute.codes)} images have no value; they are a group"
-                " of their own."
+                f"{attribute.name}: {attribute.missing} of {len(attribute.codes)} images have no value; they are a"
+                " group of their own."
             )
             yield Caveat(id="fairness.missing", severity="info", text=text)
 
@@ -72,7 +71,8 @@ def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> It
     """Classes that are too rare to be compared, and groups that have none of a class."""
     left_out = 0 if answers.positive is not None else answers.num_classes - len(answers.compared_classes(least))
     if left_out:
-        text = f"{left_out} of {answers.num_classes} classes have fewer than {least} images; their rates were not compared."
+        which = f"{left_out} of {answers.num_classes} classes"
+        text = f"{which} have fewer than {least} images; their rates were not compared."
         yield Caveat(id="fairness.rare_classes", severity="info", text=text)
     without = [
         one.judged.attribute.name
@@ -81,8 +81,8 @@ def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> It
     ]
     if without:
         text = (
-            f"Some groups of {', '.join(without)} have no image of a class, or none of the others: there its rate is not"
-            " known, and is left out."
+            f"Some groups of {', '.join(without)} have no image of a class, or none of the others: there its rate is"
+            " not known, and is left out."
         )
         yield Caveat(id="fairness.no_rate", severity="info", text=text)
 

@@ -58,7 +58,7 @@ class Gap:
 class Compared:
     """The groups of one attribute, compared in accuracy and, for each of `classes`, in selection and error rates."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - resampling has its own two
+    def __init__(
         self,
         judged: Judged,
         answers: Answers,

@@ -23,7 +23,7 @@ _DIGITS = 4
 ALPHA = 0.05
 
 
-def found_subgroups(
+def found_subgroups(  # noqa: PLR0913 - the search has three bounds
     attributes: Sequence[Attribute],
     answers: Answers,
     *,
@@ -114,9 +114,7 @@ def crossed(attributes: Sequence[Attribute], size: int) -> list[Attribute]:
     level = [(index, attribute) for index, attribute in enumerate(single)]
     for _ in range(size - 1):
         level = [
-            (later, joined.crossed(single[later]))
-            for index, joined in level
-            for later in range(index + 1, len(single))
+            (later, joined.crossed(single[later])) for index, joined in level for later in range(index + 1, len(single))
         ]
         found += [joined for _, joined in level if AND.join(joined.columns) not in there]
     return found
