@@ -83,10 +83,10 @@ class Axis(Protocol):
     where they fail, but those in `may_use` are only left out; what `where_ran` names is used where this audit observed
     it already. `timed` says that its numbers belong to this machine and that nothing may disturb it. `fresh_starts` is
     how many new processes are started for it, one after the other, by the auditor's clock (evidence `start_s`, seconds
-    from start to first answer); it observes in the last of them.
-    `data_sets` names further data sets by path. `compiles` says that it starts a compiler, which the wall lets through
-    for models without code of their own. `sees_labels` says that it cannot observe without the labels, as attacks
-    cannot: then they are in the model's process.
+    from start to first answer); it observes in the last of them. `data_sets` names further data sets by path.
+    `compiles` says that it starts a compiler, which the wall lets through for models without code of their own.
+    `sees_labels` says that it cannot observe without the labels, as attacks cannot: then they are in the model's
+    process.
     """
 
     id: ClassVar[str]

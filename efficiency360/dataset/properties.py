@@ -59,7 +59,7 @@ def _of_one(preprocess: Preprocess, encoded: bytes | NDArray[np.generic]) -> tup
 def aspect_ratio(encoded: bytes | NDArray[np.generic]) -> float:
     """Width over height of an image as stored, from its header alone."""
     if not isinstance(encoded, bytes):
-        return encoded.shape[1] / encoded.shape[0]
+        return float(encoded.shape[1] / encoded.shape[0])
     with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
         return image.width / image.height
 

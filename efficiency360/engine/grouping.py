@@ -48,7 +48,9 @@ def check_data(spec: AuditSpec, selected: frozenset[str], data: Dataset | None) 
     Raises:
         InputError: naming the axis.
     """
-    for axis_id in sorted(selected) if data is not None else ():
+    if data is None:
+        return
+    for axis_id in sorted(selected):
         try:
             make_axis(axis_id, spec.axes[axis_id].settings).check(data)
         except InputError as error:

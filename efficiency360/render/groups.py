@@ -105,7 +105,7 @@ def groups(records: Iterable[AxisRecord], results: Sequence[RuleResult]) -> Grou
         if (found := _group(row, results)) is not None:
             by_attribute.setdefault(str(row.get("attribute")), []).append(found)
     gaps = {str(row.get("attribute")): row for row in _rows(tables.get(GAPS)) if row.get("gap") == "accuracy"}
-    maps = {name: found for name, some in by_attribute.items() if (found := _map(name, some)) is not None}
+    maps = {name: drawn for name, some in by_attribute.items() if (drawn := _map(name, some)) is not None}
     panels = [_panel(name, some, gaps.get(name)) for name, some in by_attribute.items() if name not in maps]
     return Groups(tuple(panels), tuple(maps.values())) if by_attribute else None
 

@@ -39,7 +39,8 @@ class Answers:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each answer (M,) is right."""
-        return self.predicted == self.classes
+        right: NDArray[np.bool_] = self.predicted == self.classes
+        return right
 
     @classmethod
     def read(cls, evidence: Evidence, labels: Labels, positive: str | int | None) -> Answers:
@@ -55,7 +56,7 @@ class Answers:
         logits, classes = logits[rows], labels.classes[rows]
         if not len(rows) or not np.isfinite(logits).all():
             raise AxisError("the model returned NaN or infinity, or no image could be read")
-        if calibration.are_probabilities(logits):
+        if calibration.are_probabilities(logits.astype(np.float64)):
             logits = confidence.logarithms(logits)
         index = None if positive is None else _class(positive, labels, logits.shape[1])
         index = 1 if index is None and logits.shape[1] == 2 else index  # noqa: PLR2004 - the second of two
