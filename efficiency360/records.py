@@ -108,7 +108,7 @@ class Measurement(Record):
     """One number that an axis found.
 
     `better` says which direction is good (None: neither); `n` is the number of samples behind it (None: not sampled);
-    `interval` covers sampling only, never the weakness of a method.
+    `interval` covers sampling only, never the weakness of a method. `note` is what a verdict on it must also say.
     """
 
     name: MeasurementName
@@ -118,6 +118,7 @@ class Measurement(Record):
     n: int | None = Field(default=None, ge=0)
     interval: Interval | None = None
     params: dict[str, Param] = {}
+    note: str = ""
 
     @model_validator(mode="after")
     def _proportions_are_proportions(self) -> Self:

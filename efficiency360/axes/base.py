@@ -15,6 +15,7 @@ from efficiency360.dataset import Labels
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from efficiency360.dataset.core import Dataset
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.records import Findings
     from efficiency360.subject.subject import Subject
@@ -79,12 +80,13 @@ class Axis(Protocol):
 
     What an axis asks for: `needs`, without which it is skipped; `wants`, which it gets where it is there. `uses` names
     axes whose evidence `measure` gets too, as `AXIS.NAME`, so that what several axes need is observed once; it fails
-    where they fail, but those in `may_use` are only left out. `timed` says that its numbers belong to this machine and
-    that nothing may disturb it. `fresh_starts` is how many new processes are started for it, one after the other, by
-    the auditor's clock (evidence `start_s`, seconds from start to first answer); it observes in the last of them.
-    `data_sets` names further data sets by path. `compiles` says that it starts a compiler, which the wall lets through
-    for models without code of their own. `sees_labels` says that it cannot observe without the labels, as attacks
-    cannot: then they are in the model's process.
+    where they fail, but those in `may_use` are only left out; what `where_ran` names is used where this audit observed
+    it already. `timed` says that its numbers belong to this machine and that nothing may disturb it. `fresh_starts` is
+    how many new processes are started for it, one after the other, by the auditor's clock (evidence `start_s`, seconds
+    from start to first answer); it observes in the last of them. `data_sets` names further data sets by path.
+    `compiles` says that it starts a compiler, which the wall lets through for models without code of their own.
+    `sees_labels` says that it cannot observe without the labels, as attacks cannot: then they are in the model's
+    process.
     """
 
     id: ClassVar[str]
@@ -93,6 +95,7 @@ class Axis(Protocol):
     wants: ClassVar[frozenset[Need]] = frozenset()
     uses: ClassVar[tuple[str, ...]] = ()
     may_use: ClassVar[tuple[str, ...]] = ()
+    where_ran: ClassVar[tuple[str, ...]] = ()
     timed: ClassVar[bool] = False
     sees_labels: ClassVar[bool] = False
 
@@ -114,6 +117,9 @@ class Axis(Protocol):
     def workload(self, images: int) -> Workload | None:  # noqa: ARG002
         """What observing takes with this many images of data (0: none); None: not known."""
         return None
+
+    def check(self, data: Dataset) -> None:
+        """Raise InputError where the settings do not fit the data, before anything is observed."""
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

@@ -24,8 +24,9 @@ _OURS = {
     "accuracy": "efficiency360.axes.accuracy:Accuracy",
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
     "robustness": "efficiency360.axes.robustness:Robustness",
-    "resolution": "efficiency360.axes.resolution:Resolution",
+    "fairness": "efficiency360.axes.fairness:Fairness",
     "transparency": "efficiency360.axes.transparency:Transparency",
+    "resolution": "efficiency360.axes.resolution:Resolution",
 }
 _HIDDEN = {
     "probe": "efficiency360.axes.probe:Probe",

@@ -20,6 +20,7 @@ EXAMPLES = (
     "e360 audit weights.pt --arch timm:resnet50 --data val/\n\n"
     "e360 audit timm:mobilenetv3_large_100 --axes cost\n\n"
     "e360 audit model.safetensors --data faces/ --audit release --out result/\n\n"
+    "e360 audit model.safetensors --data faces/ --group race,age_group\n\n"
     "e360 audit scripted.pt --trust-code --data val/ --input 3x224x224\n\n"
     "On the small machine: e360 audit weights.pt --arch zoo:mine --audit edge-camera --axes cost,speed --out edge/\n\n"
     "Where the data is: e360 audit weights.pt --arch zoo:mine --audit edge-camera --data parts/ --with edge/"
@@ -38,6 +39,10 @@ def command(
     axes: Annotated[str | None, typer.Option(help="Only these axes, comma-separated.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="AXIS.KEY=VALUE", help="Override a setting. Repeatable.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Columns of the data whose groups fairness compares, comma-separated."),
     ] = None,
     baseline: Annotated[
         str | None,
@@ -91,6 +96,7 @@ def command(
         audit=audit,
         axes=[axis.strip() for axis in axes.split(",") if axis.strip()] if axes is not None else None,
         settings=parse_settings(set_ or ()),
+        groups=group,
         arch=arch,
         remap=remap,
         key=key,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # EPS would start Ghostscript
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")  # EPS would start Ghostscript
 _MOST_PIXELS = 1 << 26
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R 601, as Pillow's convert("L")
 
@@ -43,7 +43,7 @@ class Preprocess(Record):
             OSError, ValueError, SyntaxError: the bytes are not an image that Pillow reads.
         """
         if isinstance(encoded, bytes):
-            image = _eight_bits(Image.open(io.BytesIO(encoded), formats=_FORMATS))
+            image = _eight_bits(Image.open(io.BytesIO(encoded), formats=FORMATS))
             return self._from_image(image.convert("L" if self.channels == 1 else "RGB"))
         if encoded.dtype == np.uint8:
             return self._from_uint8(encoded)

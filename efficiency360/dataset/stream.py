@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from efficiency360.dataset.preprocess import Preprocess
 
 _AHEAD = 2
-_DECODE_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, Image.DecompressionBombError)
+DECODE_ERRORS = (OSError, ValueError, SyntaxError, OverflowError, MemoryError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ImageStream:
     def _decode(self, encoded: bytes | NDArray[np.generic]) -> NDArray[np.generic] | None:
         try:
             return self.preprocess(encoded)
-        except _DECODE_ERRORS:
+        except DECODE_ERRORS:
             return None
 
     def _stack(self, start: int, images: list[NDArray[np.generic] | None]) -> Batch:

@@ -14,6 +14,7 @@ from efficiency360.engine.elsewhere import Elsewhere
 from efficiency360.engine.environment import default_threads
 from efficiency360.engine.forecast import Forecast, foretell
 from efficiency360.engine.gate import find_baseline
+from efficiency360.engine.grouping import check_data, listed, with_groups
 from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
@@ -41,6 +42,7 @@ def audit(
     audit: str | Path | AuditSpec = "quick",
     axes: Sequence[str] | str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    groups: Sequence[str] | str | None = None,
     baseline: str | Path | None = None,
     arch: str | None = None,
     remap: str | None = None,
@@ -69,6 +71,7 @@ def audit(
         audit: the name of a shipped audit file, a path, or an `AuditSpec`.
         axes: which axes to run (default: those of the audit file); the others count as not measured.
         settings: overrides for axes, as `{"accuracy": {"batch_size": 8}}`.
+        groups: columns of the data between whose values the fairness axis compares; it is added where it is missing.
         baseline: scorecard or folder of the audit to compare with, for rules that do; `none` for a first release
             (default: the one that the audit file names).
         arch: architecture of a weights file: `timm:NAME`, `torchvision:NAME`, `zoo:NAME`, `path/to/file.py:factory`.
@@ -124,6 +127,7 @@ def _job(
     audit: str | Path | AuditSpec,
     axes: Sequence[str] | str | None,
     settings: Mapping[str, Mapping[str, Any]] | None,
+    groups: Sequence[str] | str | None,
     baseline: str | Path | None,
     arch: str | None,
     remap: str | None,
@@ -148,9 +152,11 @@ def _job(
     _check_types(subject, data, audit, input)
     _check_numbers(seed=seed, budget=budget, threads=threads, limit=limit)
     spec, selected = select_axes(load_audit(str(audit)) if isinstance(audit, str | Path) else audit, axes)
+    spec, selected = with_groups(spec, selected, groups, axes)
     spec = spec.with_settings(settings)
     select_axes(spec, axes)
     dataset = open_dataset(data) if isinstance(data, str | Path) else data
+    check_data(spec, selected, dataset)
     sampled = dataset.sample(limit, seed=seed) if dataset is not None else None
     common = {
         "data_shape": sampled.image_shape if sampled else None,
@@ -165,6 +171,7 @@ def _job(
         "data": data,
         "audit": audit if isinstance(audit, str | Path) else spec.file,
         "axes": axes and ",".join(axes),
+        "group": ",".join(listed(groups)) or None,
         "arch": arch,
         "remap": remap,
         "key": key,

@@ -14,6 +14,7 @@ from efficiency360.engine.doubts import TOLD, replaced
 from efficiency360.engine.environment import host_class, host_fingerprint, versions
 from efficiency360.engine.guard import is_own
 from efficiency360.engine.job import Observation
+from efficiency360.engine.store import Stored
 from efficiency360.errors import AxisError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from efficiency360.dataset import Dataset
     from efficiency360.engine.executors import Executor
     from efficiency360.engine.job import AuditJob
-    from efficiency360.engine.store import EvidenceStore, Stored
+    from efficiency360.engine.store import EvidenceStore
     from efficiency360.records import DatasetRecord
     from efficiency360.samples import Sample
     from efficiency360.subject.info import SubjectInfo
@@ -58,7 +59,7 @@ def observe_used(context: Context, axis_id: str) -> Stored:
 
 
 def evidence_beside(context: Context, axis: Axis) -> dict[str, Stored]:
-    """The evidence of the axes that this one builds on, and of those that it may use as far as it is there.
+    """The evidence of the axes that this one builds on, and of those that it may use or that ran, if there is any.
 
     Raises:
         AxisError: one that it cannot do without has none.
@@ -67,7 +68,8 @@ def evidence_beside(context: Context, axis: Axis) -> dict[str, Stored]:
     for other in axis.may_use:
         with contextlib.suppress(AxisError):
             used[other] = observe_used(context, other)
-    return used
+    seen = {other: context.seen.get(other) for other in axis.where_ran}
+    return used | {other: stored for other, stored in seen.items() if isinstance(stored, Stored)}
 
 
 def prefixed(used: Mapping[str, Stored]) -> dict[str, NDArray[np.generic]]:
@@ -133,7 +135,7 @@ def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> di
     more = context.job.more_data.get(axis.id, {})
     return {
         "axis": [axis.id, axis.version, dict(settings)],
-        "subject": [request.fingerprint, request.arch, request.factory_fingerprint],
+        "subject": [request.fingerprint, info.record.arch, request.factory_fingerprint],
         "loading": [request.remap, request.key, request.seed, info.record.preprocess],
         "output": request.manifest.model.output,
         "data": context.dataset.fingerprint if context.dataset else None,

@@ -99,7 +99,8 @@ def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> s
         "inconclusive": "is too uncertain to tell: the interval reaches across the limit",
     }[outcome]
     limit = f"{rule.bound.replace('_', ' ')} {quantity(rule.limit, unit)}"
-    return f"{measurement.label} is {quantity(measurement.value, unit)}{around} and {words}, {limit}"
+    note = f"; {measurement.note}" if measurement.note else ""
+    return f"{measurement.label} is {quantity(measurement.value, unit)}{around} and {words}, {limit}{note}"
 
 
 def result(  # noqa: PLR0913 - the fields of a result

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
 from efficiency360.render import text
+from efficiency360.render.governance import governance
 from efficiency360.render.heat import STEPS
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
@@ -43,7 +44,7 @@ def render(card: Scorecard, figures: Figures | None = None) -> str:
         card: the scorecard.
         figures: what `figures.read` took from the evidence beside it; without, the report says what is missing.
     """
-    return fill("report.html.j2", card=card, page=page(card, _words("en"), figures))
+    return fill("report.html.j2", card=card, page=page(card, _words("en"), figures), frameworks=governance(card))
 
 
 def fill(template: str, **content: object) -> str:

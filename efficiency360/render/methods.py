@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _METHODS = (
+    ("wilson, for all groups together", "Wilson's intervals that hold for all groups together (Bonferroni 1936)"),
     ("wilson by class", "Wilson's interval of each class, put together (Zou and Donner 2008)"),
     ("wilson", "Wilson's score interval of a proportion (Wilson 1927)"),
     ("tango", "Tango's score interval of a difference on the same images (Tango 1998)"),

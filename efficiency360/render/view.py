@@ -15,6 +15,7 @@ from efficiency360.records import (
     RuleResult,
     Scorecard,
 )
+from efficiency360.render.groups import groups
 from efficiency360.render.pictures import ALONE, pictures
 from efficiency360.render.results import RuleGroup, readable, rule_groups
 from efficiency360.render.tables import Table, measurement_tables
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from efficiency360.render.figures import Figures
+    from efficiency360.render.groups import Groups
     from efficiency360.render.pictures import Pictures
 
 State = Literal["scored", "unscored", "failed", "skipped", "absent"]
@@ -60,13 +62,14 @@ class AxisView:
 class Page:
     """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
-    `pictures` are by axis, of those that have any.
+    `pictures` are by axis, of those that have any; `groups` are what is drawn of fairness.
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
     """
 
     axes: tuple[AxisView, ...]
     pictures: Mapping[str, Pictures]
+    groups: Groups | None
     rules: tuple[RuleGroup, ...]
     reasons: tuple[str, ...]
     glossary: tuple[Mapping[str, Any], ...]
@@ -144,6 +147,7 @@ def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = No
     return Page(
         axes=_axes(card, words["axes"]),
         pictures=_pictures(card, figures or ALONE),
+        groups=groups(card.axes, results),
         rules=rule_groups(card, _SHOWN_RESULTS),
         reasons=tuple(_worded(reason, results) for reason in card.verdict.reasons),
         glossary=_glossary(card, words["glossary"]),

@@ -9,7 +9,16 @@ def test_it_lists_axes_with_time_and_memory_and_never_passes(e360, tmp_path):
     answer = e360("audit", "zoo:digits_transformer", "--data", "digits", "--audit", "standard", "--dry-run")
     assert answer.code == 3, answer.err
     rows = {line.split()[0]: line for line in answer.out.splitlines() if line.split() and line.split()[0] in axis_ids()}
-    assert set(rows) == {"cost", "speed", "accuracy", "uncertainty", "robustness", "resolution"}
+    assert set(rows) == {
+        "cost",
+        "speed",
+        "accuracy",
+        "uncertainty",
+        "robustness",
+        "transparency",
+        "fairness",
+        "resolution",
+    }
     assert all((" s " in row or " min " in row) and " MB" in row for row in rows.values())
     assert "in all about" in answer.out
     assert not (tmp_path / "e360-out").exists()

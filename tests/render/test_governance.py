@@ -1,0 +1,70 @@
+"""Governance frameworks: what was measured covers an item, a broken rule fails it, every name in the file is real."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pytest
+
+from efficiency360.records import FRAMEWORK_AXES, AxisRecord, Caveat, Measurement
+from efficiency360.render import html
+from efficiency360.render.governance import governance
+
+
+def states(card):
+    return {item.id: item.state for framework in governance(card) for item in framework.items}
+
+
+def record(axis, **values):
+    numbers = tuple(Measurement(name=f"{axis}.{name}", value=v, unit="proportion") for name, v in values.items())
+    return AxisRecord(id=axis, version=1, status="measured", measurements=numbers)
+
+
+def test_what_was_not_measured_covers_nothing(sample_card):
+    found = states(sample_card)
+    assert found["MEASURE 2.11"] == found["3) Fairness"] == "open"
+    assert found["Annex IV 2(g), accuracy"] == "covered"
+    assert found["Annex IV 2(c)"] == "partly"
+
+
+def test_a_broken_rule_fails_the_items_of_its_measurement(sample_card):
+    rules = tuple(
+        one.model_copy(update={"outcome": "fail"}) if one.measurement == "accuracy.top1" else one
+        for one in sample_card.verdict.rules
+    )
+    verdict = sample_card.verdict.model_copy(update={"rules": rules})
+    found = states(sample_card.model_copy(update={"verdict": verdict}))
+    assert found["Annex IV 2(g), accuracy"] == found["MEASURE 2.3"] == "failed"
+    assert found["Annex IV 2(c)"] == "partly"
+
+
+def test_group_figures_cover_the_item_that_asks_for_groups(card_of):
+    assert states(card_of((record("fairness", group_accuracy=0.5),)))["Annex IV 3"] == "covered"
+
+
+def test_groups_by_properties_of_images_cover_nothing_about_people(card_of):
+    stand_in = Caveat(id="fairness.no_groups", severity="info", text="Properties of the images stand in.")
+    axis = record("fairness", group_accuracy=0.5, accuracy_gap=0.1).model_copy(update={"caveats": (stand_in,)})
+    assert {states(card_of((axis,)))[item] for item in ("Annex IV 3", "3) Fairness")} == {"open"}
+
+
+def test_the_page_lists_every_item(sample_card):
+    page = html.render(sample_card)
+    for item in states(sample_card):
+        assert item in page
+
+
+def test_every_measurement_is_named_as_an_axis_of_the_framework_names_it(root):
+    text = (root / "efficiency360/render/governance.toml").read_text()
+    frameworks = tomllib.loads(text)["frameworks"]
+    names = {name for one in frameworks for item in one["items"] for name in item["measurements"]}
+    for name in names:
+        assert re.fullmatch(rf"({'|'.join(FRAMEWORK_AXES)})\.[a-z0-9_]+", name)
+    assert len(frameworks) == 3
+
+
+@pytest.mark.parametrize("framework", range(3))
+def test_no_item_stands_there_twice(sample_card, framework):
+    ids = [item.id for item in governance(sample_card)[framework].items]
+    assert len(set(ids)) == len(ids)
