@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from efficiency360.axes.privacy.membership_seen import MEMBER, OTHER, copies_of_members
-from efficiency360.dataset.likeness import ALIKE, BITS, PAIRS_TRIED, alike
+from efficiency360.dataset.likeness import ALIKE, PAIRS_TRIED, SIDE, alike
+from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Cell, Series
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ def duplicates(evidence: Evidence) -> tuple[NDArray[np.int64], NDArray[np.int64]
     return twin, kind
 
 
-def _looks(evidence: Evidence) -> NDArray[np.uint8]:
+def _looks(evidence: Evidence) -> NDArray[np.float16]:
     found = evidence["look"]
-    if found.shape != (len(evidence["members.member"]), BITS // 8):
-        raise ValueError("the looks of the images do not fit their number")
-    return found.astype(np.uint8)
+    if found.shape != (len(evidence["members.member"]), SIDE * SIDE) or not np.isfinite(found).all():
+        raise AxisError("the looks of the images do not fit their number, or are no numbers")
+    return found.astype(np.float16)
 
 
 def doubts(evidence: Evidence) -> Iterator[Caveat]:
@@ -56,8 +57,8 @@ def doubts(evidence: Evidence) -> Iterator[Caveat]:
     said = {
         0: "are members byte for byte: they were trained on, and are left out of the attacks",
         1: "are the same as a member, pixel for pixel, as the model gets them",
-        2: f"look almost like a member (at most {ALIKE} of {BITS} bits of a difference hash differ, which no pair of"
-        f" {PAIRS_TRIED:,} of different photographs does)",
+        2: f"look almost like a member (grey thumbnails of {SIDE} x {SIDE} correlate by {ALIKE} or more, as none of"
+        f" {PAIRS_TRIED:,} pairs of different photographs do)",
     }
     for number, what in said.items():
         rows = np.flatnonzero(kind == number)
