@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_without_delta_the_bound_is_clopper_and_pearsons():
 
 def test_more_right_guesses_prove_more_and_a_larger_delta_or_confidence_less():
     bounds = [canaries.epsilon_bound(1000, 100, right, 1e-5) for right in range(50, 101)]
-    assert all(a <= b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a <= b for a, b in pairwise(bounds))
     assert bounds[0] == 0 < bounds[-1] == canaries.largest_bound(1000, 100, 1e-5)
     for delta in (1e-6, 1e-5, 1e-4, 1e-3):
         assert canaries.epsilon_bound(1000, 100, 98, 10 * delta) < canaries.epsilon_bound(1000, 100, 98, delta)

@@ -61,7 +61,7 @@ def test_the_interval_of_a_rate_knows_that_its_threshold_was_sampled(fpr, n, shi
         members, others = rng.normal(shift, 1, 500), rng.normal(0, 1, n)
         interval = roc.rate_interval(members, others, fpr, rng)
         missed += not interval.low <= true <= interval.high
-        hits = int(round(roc.rate_at(members, others, fpr) * 500))
+        hits = round(roc.rate_at(members, others, fpr) * 500)
         alone = stats.binomtest(hits, 500).proportion_ci(0.95)
         naive += not alone.low <= true <= alone.high
     assert missed <= 16  # of 200 at 5 %

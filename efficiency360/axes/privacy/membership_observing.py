@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def observed(subject: Subject, data: ImageStream, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
     """Yield of each image its logits and its look, then the log odds under reference heads.
 
-    `logits` (N, K) float32, `readable` (N,) bool, `look` (N, 256) float16 (see `dataset.likeness`), `pixels` (N,) uint64,
-    a hash of the image as the model gets it. With heads: `reference` (N, R) float32 log odds of the label,
+    `logits` (N, K) float32, `readable` (N,) bool, `look` (N, 256) float16 (see `dataset.likeness`), `pixels` (N,)
+    uint64, a hash of the image as the model gets it. With heads: `reference` (N, R) float32 log odds of the label,
     `reference_trained` (N, R) bool, `on_logits` (1,) bool: the heads had the logits for features.
     """
     labels = None if run.labels is None else torch.from_numpy(run.labels)
