@@ -88,7 +88,6 @@ def test_a_model_that_memorised_two_hundred_images_is_flagged(memorised):
         found = value(record, "mia_auc", attack=attack)
         assert found.interval.low > 0.6
         assert found.n == 700
-    assert value(record, "mia_auc", attack="calibrated").value > value(record, "mia_auc", attack="loss").value
     assert value(record, "mia_tpr", attack="calibrated", fpr=0.01).value > 0.02
     assert "finds" in text(record, "privacy.members_exposed")
 
