@@ -104,7 +104,7 @@ def png(image, **how):
 
 
 def test_a_photograph_saved_anew_smaller_or_brighter_looks_like_itself(shared):
-    images = photographs(shared, 40)
+    images = photographs(shared, 16)
     there = seen(images)
     changed = {
         "jpeg": [Image.open(io.BytesIO(png(image, format="JPEG", quality=40))) for image in images],
@@ -113,8 +113,8 @@ def test_a_photograph_saved_anew_smaller_or_brighter_looks_like_itself(shared):
     }
     for name, some in changed.items():
         found = alike(seen(some), there)
-        assert (found == np.arange(40)).sum() >= 38, name
-        assert set(found.tolist()) <= {-1, *range(40)}
+        assert (found == np.arange(16)).sum() >= 15, name
+        assert set(found.tolist()) <= {-1, *range(16)}
 
 
 def test_no_two_photographs_of_different_things_look_alike(shared):

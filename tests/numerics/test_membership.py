@@ -59,7 +59,9 @@ def blobs(seed, n=300, width=20, classes=3):
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(classes, width))
     labels = rng.integers(0, classes, n)
-    return torch.from_numpy((centres[labels] + rng.normal(0, 2, (n, width))).astype(np.float32)), torch.from_numpy(labels)
+    return torch.from_numpy((centres[labels] + rng.normal(0, 2, (n, width))).astype(np.float32)), torch.from_numpy(
+        labels
+    )
 
 
 def test_every_reference_is_trained_on_half_and_agrees_with_another_library():
@@ -138,7 +140,7 @@ def test_canaries_in_private_training_of_a_head_see_through_noise_that_is_left_o
 def test_coins_are_fair_and_only_what_they_chose_is_trained_on():
     taken = []
 
-    def train(features, labels, include, seed):
+    def train(_features, _labels, include, _seed):
         taken.append(include)
         return include.float()
 
@@ -150,4 +152,4 @@ def test_coins_are_fair_and_only_what_they_chose_is_trained_on():
 
 def test_scores_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="no finite score"):
-        canaries.watched(lambda f, y, i, s: f[:, 0] / 0, torch.zeros(9, 2), torch.zeros(9, dtype=torch.long), 0)
+        canaries.watched(lambda features, *_: features[:, 0] / 0, torch.zeros(9, 2), torch.zeros(9, dtype=torch.long), 0)
