@@ -244,6 +244,16 @@ def test_non_members_that_repeat_members_are_counted_named_and_left_out(memorise
     assert len(table(record, "duplicates")["how"]) == 15
 
 
+def test_members_that_look_different_are_not_taken_for_memory(memorised):
+    """The model was never trained; members are lit from the left."""
+    model, data = memorised
+    assert "privacy.members_look_different" not in ids(privacy(model, data, attacks=["loss"]))
+    images, labels = drawn(11, 600)
+    light = np.where(np.arange(600)[:, None, None] < 300, np.linspace(1, 0.4, 8), np.linspace(0.4, 1, 8))
+    record = privacy(Net(), with_split((images * light).astype(np.uint8), labels, 300), attacks=["loss"])
+    assert "one source at random" in text(record, "privacy.members_look_different")
+
+
 def claimed(tmp_path, **table):
     manifest = tmp_path / "model.toml"
     manifest.write_text("[privacy]\n" + "\n".join(f"{key} = {json.dumps(one)}" for key, one in table.items()))
@@ -275,6 +285,8 @@ def test_a_claim_that_the_members_disprove_fails_the_axis_with_that_sentence(tmp
     record = audited(model, data, claimed(tmp_path, epsilon=0.1, delta=1e-5, randomised=True))
     assert record.status == "failed"
     assert "claims epsilon = 0.1 and is not that private" in record.reason
+    vast = audited(model, data, claimed(tmp_path, epsilon=50.0, delta=1e-5, randomised=True))
+    assert "claim of epsilon = 50" in text(vast, "privacy.claim_out_of_reach")
     honest = audited(model, data, claimed(tmp_path, randomised=True, delta=1e-5))
     bound, largest = value(honest, "epsilon_lower_bound"), value(honest, "epsilon_provable")
     assert 0.1 < bound.value <= largest.value

@@ -152,4 +152,4 @@ def test_coins_are_fair_and_only_what_they_chose_is_trained_on():
 
 def test_scores_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="no finite score"):
-        canaries.watched(lambda features, *_: features[:, 0] / 0, torch.zeros(9, 2), torch.zeros(9, dtype=torch.long), 0)
+        canaries.watched(lambda x, *_: x[:, 0] / 0, torch.zeros(9, 2), torch.zeros(9, dtype=torch.long), 0)

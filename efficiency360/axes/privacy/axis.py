@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.privacy import canaries, hygiene, membership, membership_seen, membership_tables
+from efficiency360.axes.privacy import blind, canaries, hygiene, membership, membership_seen, membership_tables
 from efficiency360.errors import AxisError
 from efficiency360.records import Findings
 
@@ -94,6 +94,7 @@ class Privacy(Axis):
             ),
             caveats=(
                 *membership.doubts(seen, self.attacks, self.min_group),
+                *blind.doubts(seen),
                 *canaries.doubts(seen, proof),
                 *hygiene.doubts(evidence),
             ),

@@ -42,10 +42,11 @@ class Proof:
 
     def told(self) -> str:
         """The proof in words."""
+        found = f"proves epsilon above {_down(self.bound)}" if self.bound > 0 else "proves nothing"
         return (
-            f"{self.right} of {self.guesses} guesses about {self.m:,} canaries were right, which proves epsilon above"
-            f" {_down(self.bound)} (delta {self.delta:.2g}, {CONFIDENCE:.0%} confidence; at most {_down(self.largest)}"
-            " could have been proven)"
+            f"{self.right} of {self.guesses} guesses about {self.m:,} canaries were right, which {found}"
+            f" (delta {self.delta:.2g}, {CONFIDENCE:.0%} confidence; at most {_down(self.largest)} could have been"
+            " proven)"
         )
 
 
@@ -113,6 +114,12 @@ def doubts(seen: Seen, proof: Proof | None) -> Iterator[Caveat]:
     claimed = seen.claim["epsilon"]
     if proof is not None:
         yield lower_bound(proof)
+        if claimed is not None and claimed >= proof.largest:
+            text = (
+                f"The claim of epsilon = {claimed:g} was not put to the test: so many guesses could have disproven"
+                f" nothing from {_down(proof.largest)} on. Give more images that fair coins chose."
+            )
+            yield Caveat(id="privacy.claim_out_of_reach", severity="warning", text=text)
     elif seen.claim["randomised"]:
         members, n = int(seen.member.sum()), len(seen.member)
         text = (
