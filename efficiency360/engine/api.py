@@ -203,7 +203,7 @@ def _job(
 
 
 def _more_data(
-    spec: AuditSpec, selected: frozenset[str], seed: int, limit: int | None
+    spec: AuditSpec, selected: frozenset[str], seed: int, limit: int | None = None
 ) -> dict[str, dict[str, Dataset]]:
     """The further data sets that the selected axes name, and those axes whose evidence these use.
 
