@@ -7,13 +7,14 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from efficiency360.arrays import load_arrays
 from efficiency360.dataset.core import Dataset, RawLabels
 from efficiency360.dataset.digits import load_digits
+from efficiency360.dataset.members import SPLIT, is_split, trained_on
 from efficiency360.errors import InputError
 from efficiency360.records import Caveat
 from efficiency360.spec import suggest
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 _LIKE_LABEL = frozenset({"label", "labels", "class", "target"})
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 _ARRAY_DIMS = (3, 4)
+_DIGITS: dict[str, Literal["train", "test"]] = {"digits": "test", "digits-train": "train"}
 
 
 def open_dataset(source: str | Path) -> Dataset:
     """Open a data set by path, or the embedded `digits` by name.
 
     A folder with `metadata.csv` is a table (columns file_name and label; all others are groups); a folder of folders
-    holds one class a folder; a flat folder of images has no labels; an `.npz` holds `images` and, if known, `labels`.
+    holds one class a folder; folders train/ and test/ with class folders are one data set with the column `split`; a
+    flat folder of images has no labels; an `.npz` holds `images` and, if known, `labels`. `digits` are the images that
+    the demo model never saw, `digits-train` those that it was trained on.
 
     Raises:
         InputError: there is no such data, or a mistake in it, with the place and the next step.
@@ -44,21 +48,23 @@ def open_dataset(source: str | Path) -> Dataset:
         if path.suffix == ".npz":
             return _open_npz(path)
         raise InputError(f"{path} is neither a folder nor an .npz file; give one of these")
-    if str(source) == "digits":
-        return _open_digits()
+    if str(source) in _DIGITS:
+        return _open_digits(_DIGITS[str(source)])
     raise InputError(f"no data at {path}; give a folder, an .npz file, or the name 'digits'")
 
 
-def _open_digits() -> Dataset:
-    split = load_digits("test")
+def _open_digits(part: Literal["train", "test"]) -> Dataset:
+    split = load_digits(part)
     names = tuple(f"digit {index:04}" for index in range(len(split.labels)))
     labels = RawLabels(tuple(str(label) for label in split.labels), names)
-    return Dataset(name="digits (test part)", kind="arrays", files=names, labels=labels, arrays=split.images)
+    return Dataset(name=f"digits ({part} part)", kind="arrays", files=names, labels=labels, arrays=split.images)
 
 
 def _open_folder(root: Path) -> Dataset:
     """Class folders, or a flat folder of unlabelled images."""
-    classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    classes = _folders(root)
+    if is_split(folder.name for folder in classes) and all(_folders(folder) for folder in classes):
+        return _open_split(root, classes)
     files = [(image, folder.name) for folder in classes for image in _images_below(folder)]
     if files:
         names = tuple(_relative(image, root) for image, _ in files)
@@ -67,6 +73,31 @@ def _open_folder(root: Path) -> Dataset:
         return Dataset(name=_name(root), kind="class folders", files=names, labels=labels, root=root, caveats=caveats)
     names = tuple(_relative(image, root) for image in _images_below(root))
     return Dataset(name=_name(root), kind="images without labels", files=names, root=root)
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _open_split(root: Path, parts: list[Path]) -> Dataset:
+    """Class folders in each of the folders train, test and perhaps validation."""
+    found = [
+        (image, part.name, folder.name)
+        for part in parts
+        for folder in _folders(part)
+        for image in _images_below(folder)
+    ]
+    places = tuple(f"folder {part}/{label}" for _, part, label in found)
+    columns = {SPLIT: tuple(part for _, part, _ in found)}
+    return Dataset(
+        name=_name(root),
+        kind="class folders in train and test",
+        files=tuple(_relative(image, root) for image, _, _ in found),
+        labels=RawLabels(tuple(label for _, _, label in found), places),
+        columns=columns,
+        root=root,
+        caveats=(*_ignored(root, len(found)), *trained_on(columns)),
+    )
 
 
 def _images_below(folder: Path) -> list[Path]:
@@ -109,7 +140,10 @@ def _open_table(root: Path) -> Dataset:
     places = tuple(f"metadata.csv line {line}" for line in lines)
     labels = RawLabels(tuple(row["label"] for row in rows), places) if "label" in header else None
     columns = {key: tuple(row[key] for row in rows) for key in header if key not in {"file_name", "label"}}
-    return Dataset(name=_name(root), kind="metadata.csv", files=files, labels=labels, columns=columns, root=root)
+    caveats = tuple(trained_on(columns))
+    return Dataset(
+        name=_name(root), kind="metadata.csv", files=files, labels=labels, columns=columns, root=root, caveats=caveats
+    )
 
 
 def _check_header(table: Path, header: list[str]) -> None:
@@ -173,7 +207,7 @@ def _open_npz(path: Path) -> Dataset:
         raise InputError(f"{path}: no array 'images'{suggest('images', arrays)}")
     data = from_arrays(arrays.pop("images"), arrays.pop("labels", None), name=path.stem)
     columns = {key: tuple(map(str, column.tolist())) for key, column in arrays.items() if column.shape == (len(data),)}
-    return replace(data, kind="npz", columns=columns)
+    return replace(data, kind="npz", columns=columns, caveats=(*data.caveats, *trained_on(columns)))
 
 
 def from_arrays(

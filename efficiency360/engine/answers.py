@@ -29,7 +29,7 @@ _MOST_STEPS: Final = 10**12
 _OVERHEAD = 512
 """Bytes that a piece, and each array in it, takes up beside its numbers."""
 _MARK_BYTES = 4096
-_OURS = ("mark.", "start_s")
+_OURS = ("mark.", "start_s", "members.")
 _LONG = 1000
 _MOST_CLASSES, _LONGEST_CLASS = 1_000_000, 1000
 _MOST_CAVEATS, _LONGEST_CAVEAT, _LONGEST_ID = 100, 2000, 100
@@ -72,7 +72,7 @@ class Gathering:
         if len(self._names) > _MOST_NAMES:
             raise AxisError(f"the worker sent evidence under more than {_MOST_NAMES:,} names")
         if any(name.startswith(_OURS) for name in piece):
-            raise AxisError("the worker sent evidence of its own about when it was timed")
+            raise AxisError("the worker sent evidence of its own about what only the auditor knows")
         self._pieces.append(piece)
 
     def joined(self) -> dict[str, NDArray[np.generic]]:

@@ -16,6 +16,7 @@ from efficiency360.engine.forecast import Forecast, foretell
 from efficiency360.engine.gate import find_baseline
 from efficiency360.engine.grouping import check_data, listed, with_groups
 from efficiency360.engine.job import AuditJob, Quiet, Reporter
+from efficiency360.engine.members import GIVEN as MEMBERS
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
 from efficiency360.render import figures, html
@@ -195,7 +196,7 @@ def _job(
         spec=spec,
         out=Path(out or scratch),
         command=_command(request.name if request.file is None else str(subject), given, settings, seed),
-        more_data=_more_data(spec, selected, seed),
+        more_data=_more_data(spec, selected, seed, limit),
         elsewhere=Elsewhere.open(Path(evidence)) if evidence else None,
         module=module,
         resume=resume,
@@ -208,8 +209,13 @@ def _job(
     return job, selected
 
 
-def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str, dict[str, Dataset]]:
-    """The further data sets that the selected axes name, and those axes whose evidence these use."""
+def _more_data(
+    spec: AuditSpec, selected: frozenset[str], seed: int, limit: int | None = None
+) -> dict[str, dict[str, Dataset]]:
+    """The further data sets that the selected axes name, and those axes whose evidence these use.
+
+    At most `limit` images of members, as of the data; other axes say themselves how many they use.
+    """
     settings = {axis_id: spec.axes[axis_id].settings for axis_id in sorted(selected)}
     for axis in [make_axis(axis_id, given) for axis_id, given in settings.items()]:
         for other in (*axis.uses, *axis.may_use):
@@ -218,7 +224,8 @@ def _more_data(spec: AuditSpec, selected: frozenset[str], seed: int) -> dict[str
     for axis_id, given in settings.items():
         for name, path in make_axis(axis_id, given).data_sets.items():
             try:
-                opened.setdefault(axis_id, {})[name] = open_dataset(path).sample(None, seed=seed)
+                most = limit if name == MEMBERS else None
+                opened.setdefault(axis_id, {})[name] = open_dataset(path).sample(most, seed=seed)
             except (InputError, OSError) as error:
                 raise InputError(f"{axis_id}.{name}: {error}") from error
     return opened

@@ -18,6 +18,7 @@ from efficiency360.engine.doubts import beside_labels, of_foreign_code
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
 from efficiency360.engine.gate import today
+from efficiency360.engine.members import GIVEN, Mixed, mixed
 from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed
 from efficiency360.engine.remote import Worker
 from efficiency360.engine.store import EvidenceStore
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
     from efficiency360.engine.job import AuditJob
     from efficiency360.records import Artifact
     from efficiency360.subject.info import SubjectInfo
+
+_NO_MEMBERS = (
+    "no member data was given: mark images with a column split (train, test), give folders train/ and test/, or name"
+    " the images that the model was trained on with --set privacy.members=PATH"
+)
 
 
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
@@ -135,11 +141,22 @@ def _prepare(job: AuditJob, executor: Executor) -> Context:
         artifact = store.keep_images(kept.to_bytes(job.data, hashes, labels))
         dataset = job.data.record(hashes).model_copy(update={"artifacts": (artifact,)})
         images = np.array(hashes, np.bytes_)
-    context = Context(job, executor, info, labels, dataset, store, load_s, images=images)
+    context = Context(job, executor, info, labels, dataset, store, load_s, images=images, mixed=_mixed(job, info))
     context = replace(context, info=_with_behaviour(context))
     if job.elsewhere is not None:
         job.elsewhere.check_same_model(info.record)
     return context
+
+
+def _mixed(job: AuditJob, info: SubjectInfo) -> dict[str, Mixed]:
+    """Members and non-members for the axes that ask for them."""
+    found = {}
+    for axis_id, spec in job.spec.axes.items():
+        axis = make_axis(axis_id, spec.settings)
+        if Need.MEMBERS in axis.needs | axis.wants:
+            given = job.more_data.get(axis_id, {}).get(GIVEN)
+            found[axis_id] = mixed(job.data, given, info, job.request.manifest.privacy, seed=job.request.seed)
+    return {axis_id: one for axis_id, one in found.items() if one is not None}
 
 
 def _with_behaviour(context: Context) -> SubjectInfo:
@@ -256,7 +273,7 @@ def missing_need(context: Context, axis: Axis) -> str | None:
         return "the data has no group columns"
     if Need.GRADIENTS in axis.needs and not context.info.differentiable:
         return "the subject gives no gradients"
-    return "no member data was given" if Need.MEMBERS in axis.needs else None
+    return _NO_MEMBERS if Need.MEMBERS in axis.needs and axis.id not in context.mixed else None
 
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:

@@ -14,6 +14,7 @@ from efficiency360.engine.doubts import TOLD, replaced
 from efficiency360.engine.environment import host_class, host_fingerprint, versions
 from efficiency360.engine.guard import is_own
 from efficiency360.engine.job import Observation
+from efficiency360.engine.members import GIVEN, Mixed
 from efficiency360.engine.store import Stored
 from efficiency360.errors import AxisError
 
@@ -37,6 +38,7 @@ class Context:
     """What every axis of one audit shares; `seen` remembers each axis's evidence, or why there is none.
 
     `load_s` is how long the subject took to load; `samples` are by axis, `images` the hashes in the audit's order.
+    `mixed` are members and non-members for each axis that asks for them, as far as there are any.
     """
 
     job: AuditJob
@@ -49,6 +51,7 @@ class Context:
     seen: dict[str, Stored | AxisError] = field(default_factory=dict)
     samples: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
     images: NDArray[np.bytes_] | None = None
+    mixed: Mapping[str, Mixed] = field(default_factory=dict)
 
 
 def observe_used(context: Context, axis_id: str) -> Stored:
@@ -96,9 +99,12 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
         return found
     started = time.monotonic()
     starts = _start_anew(context, axis)
-    labels = context.labels.classes if axis.sees_labels and context.labels is not None else None
-    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, labels)
-    evidence = {**context.executor.observe(asked), **starts}
+    mixed = context.mixed.get(axis.id)
+    labels = mixed.labels if mixed else context.labels
+    known = labels.classes if axis.sees_labels and labels is not None else None
+    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, known)
+    beside = mixed.evidence() if mixed else {}
+    evidence = {**context.executor.observe(asked), **starts, **beside}
     if own := [name for name in replaced(evidence) if is_own(name)]:
         raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:TOLD])})")
     return context.store.save(axis.id, depends_on, evidence, time.monotonic() - started)
@@ -116,7 +122,10 @@ def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
 
 def _data_sets(context: Context, axis: Axis) -> dict[str, Dataset]:
     seen = {"data": context.job.data} if context.job.data is not None and _sees_data(axis) else {}
-    return {**seen, **context.job.more_data.get(axis.id, {})}
+    more = context.job.more_data.get(axis.id, {})
+    if (mixed := context.mixed.get(axis.id)) is not None:
+        return {"data": mixed.data, **{name: data for name, data in more.items() if name != GIVEN}}
+    return {**seen, **more}
 
 
 def _sees_data(axis: Axis) -> bool:
@@ -138,6 +147,7 @@ def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> di
         "subject": [request.fingerprint, info.record.arch, request.factory_fingerprint],
         "loading": [request.remap, request.key, request.seed, info.record.preprocess],
         "output": request.manifest.model.output,
+        "claim": request.manifest.privacy.model_dump() if axis.id in context.mixed else None,
         "data": context.dataset.fingerprint if context.dataset else None,
         "more_data": {name: data.record(data.image_hashes()).fingerprint for name, data in more.items()},
         "code": request.runs_code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from efficiency360.render import curve, explanations, faith, heat
+from efficiency360.render import curve, explanations, faith, heat, roc
 from efficiency360.render.figures import AXIS, Figures
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from efficiency360.render.explanations import Explained
     from efficiency360.render.faith import Faith
     from efficiency360.render.heat import Heat
+    from efficiency360.render.roc import Roc
 
 HOW = {"attack", "norm"}
 ALONE = Figures(missing="alone")
@@ -35,11 +36,17 @@ class Pictures:
     attacked: Measurement | None = None
     faith: Faith | None = None
     explained: Explained | None = None
+    roc: Roc | None = None
 
     @property
     def drawn(self) -> frozenset[str]:
         """The names of the series that are drawn."""
-        pairs = ((curve.SERIES, self.curve), (heat.SERIES, self.heat), (faith.SERIES, self.faith))
+        pairs = (
+            (curve.SERIES, self.curve),
+            (heat.SERIES, self.heat),
+            (faith.SERIES, self.faith),
+            (roc.SERIES, self.roc),
+        )
         return frozenset(name for name, drawn in pairs if drawn is not None)
 
 
@@ -55,6 +62,8 @@ def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures
     if record.id == explanations.AXIS and (curves := tables.get(faith.SERIES)):
         explained = figures.explained or explanations.Explained(missing=figures.missing)
         return Pictures(faith=faith.faith(curves), explained=explained)
+    if record.id == roc.AXIS and (found := tables.get(roc.SERIES)) and (drawn := roc.roc(found)):
+        return Pictures(roc=drawn)
     line, cells = tables.get(curve.SERIES), tables.get(heat.SERIES)
     if record.id != AXIS or not (line or cells):
         return None

@@ -44,15 +44,33 @@ class LabelsTable(Record):
     names: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
+class PrivacyTable(Record):
+    """`[privacy]`: what is claimed of the training, to be put to the test.
+
+    `epsilon` and `delta` are the claimed guarantee for adding or removing one image; `randomised` states that a fair
+    coin of its own decided for each member and non-member whether it was trained on, which an empirical epsilon needs.
+    """
+
+    epsilon: float | None = Field(default=None, gt=0)
+    delta: float | None = Field(default=None, gt=0, lt=1)
+    randomised: bool = False
+
+
 class Manifest(Record):
     """A whole manifest; every table and key may be left out."""
 
     model: ModelTable = ModelTable()
     preprocess: PreprocessTable = PreprocessTable()
     labels: LabelsTable = LabelsTable()
+    privacy: PrivacyTable = PrivacyTable()
 
 
-_TABLES: dict[str, type[Record]] = {"model": ModelTable, "preprocess": PreprocessTable, "labels": LabelsTable}
+_TABLES: dict[str, type[Record]] = {
+    "model": ModelTable,
+    "preprocess": PreprocessTable,
+    "labels": LabelsTable,
+    "privacy": PrivacyTable,
+}
 
 
 def find_manifest(weights: Path) -> Path | None:

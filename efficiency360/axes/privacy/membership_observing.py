@@ -1,0 +1,69 @@
+"""What membership inference asks of the model: one pass over members and non-members, in an order that tells nothing.
+
+In the worker only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from efficiency360.dataset.likeness import looks
+from efficiency360.numerics.membership import references
+from efficiency360.numerics.membership.features import HeadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from efficiency360.axes.base import Evidence, Run
+    from efficiency360.dataset.stream import ImageStream
+    from efficiency360.subject.subject import Subject
+
+
+def observed(subject: Subject, data: ImageStream, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
+    """Yield of each image its logits and its look, then the log odds under reference heads.
+
+    `logits` (N, K) float32, `readable` (N,) bool, `look` (N, 256) float16 (see `dataset.likeness`), `pixels` (N,)
+    uint64, a hash of the image as the model gets it. With heads: `reference` (N, R) float32 log odds of the label,
+    `reference_trained` (N, R) bool, `on_logits` (1,) bool: the heads had the logits for features.
+    """
+    labels = None if run.labels is None else torch.from_numpy(run.labels)
+    classes = 0 if run.labels is None else len(np.unique(run.labels))
+    count = references.affordable(heads, len(data), classes) if classes > 1 else 0
+    total = len(data) + (references.STEPS if count else 0)
+    features: list[torch.Tensor] = []
+    with torch.inference_mode(), HeadInput(subject.module, subject.num_classes) as head:
+        for batch in data.batches(batch_size):
+            logits = subject.logits(subject.to_input(batch.images))
+            if count:
+                features.append(head.of(logits).half())
+            yield {
+                "logits": logits.float().cpu().numpy(),
+                "readable": batch.readable,
+                "look": looks(batch.images),
+                "pixels": _hashes(batch.images),
+            }
+            run.progress(batch.start + len(batch.readable), total)
+    if count and labels is not None:
+        odds, trained = references.reference_odds(
+            torch.cat(features).float().nan_to_num(),
+            labels,
+            count,
+            run.seed,
+            lambda step: run.progress(len(data) + step, total),
+        )
+        yield {
+            "reference": odds.numpy(),
+            "reference_trained": trained.numpy(),
+            "on_logits": np.array([head.on_logits]),
+        }
+
+
+def _hashes(images: NDArray[np.generic]) -> NDArray[np.uint64]:
+    digests = (hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()[:8] for image in images)
+    return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)
