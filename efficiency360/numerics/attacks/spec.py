@@ -110,18 +110,34 @@ it breaks more (of 500 digits of an adversarially trained network one to two).
 
 
 def specs_of(names: Iterable[str | Spec]) -> tuple[Spec, ...]:
-    """The attacks that presets and names stand for, each once, in their order.
+    """The attacks that presets and names, such as `quick`, `CW` or `CW(steps=20)`, stand for, each once, in order.
 
     Raises:
-        InputError: a name is neither a preset nor an attack.
+        InputError: a name is neither a preset nor an attack, or its parameters cannot be read.
     """
     chosen: list[Spec] = []
     for name in names:
-        if isinstance(name, str) and name not in (*PRESETS, *OURS, *foreign_names()):
-            raise InputError(f"there is no attack {name!a}{suggest(name, [*PRESETS, *OURS, *foreign_names()])}")
-        group = (name,) if isinstance(name, Spec) else PRESETS[name] if name in PRESETS else (Spec(name),)
+        group = (name,) if isinstance(name, Spec) else PRESETS[name] if name in PRESETS else (_parsed(name),)
         chosen += [spec for spec in group if spec not in chosen]
     return tuple(chosen)
+
+
+def _parsed(text: str) -> Spec:
+    """An attack by name, with parameters where some are given: `CW(steps=20)`."""
+    name, _, rest = text.partition("(")
+    name = name.strip()
+    if name not in (*OURS, *foreign_names()):
+        raise InputError(f"there is no attack {text!a}{suggest(name, [*PRESETS, *OURS, *foreign_names()])}")
+    if not rest:
+        return Spec(name)
+    try:
+        call = ast.parse(f"f({rest}", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(given.arg is None for given in call.keywords):
+            raise ValueError(text)
+        params = {str(given.arg): ast.literal_eval(given.value) for given in call.keywords}
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise InputError(f"attack {text!a} cannot be read; parameters are written as in 'CW(steps=20)'") from error
+    return Spec(name, params)
 
 
 def needs_gradients(specs: Iterable[Spec]) -> bool:

@@ -12,7 +12,7 @@ def test_autoattack_has_the_sizes_of_the_paper():
         "apgd-ce (100 steps)",
         "apgd-t (100 steps, 9 targets)",
         "fab-t (100 steps, 9 targets)",
-        "square (5000 queries)",
+        "square (5000 queries, rescale=True)",
     ]
 
 
@@ -26,6 +26,19 @@ def test_a_label_says_what_differs_from_the_default():
 def test_a_misspelt_name_gets_a_suggestion(name):
     with pytest.raises(InputError, match=r"did you mean '(autoattack|DeepFool|apgd-ce)'"):
         specs_of([name])
+
+
+def test_parameters_are_given_with_the_name():
+    assert specs_of(["CW(steps=5, c=0.5)"]) == (Spec("CW", {"steps": 5, "c": 0.5}),)
+    assert specs_of([" square ( queries = 50 )"]) == (Spec("square", {"queries": 50}),)
+
+
+@pytest.mark.parametrize(
+    "text", ["CW(", "CW(5)", "CW(steps=)", "CW(**{})", "CW(steps=open('x'))", "CW(steps=5))", "CW()()"]
+)
+def test_parameters_that_cannot_be_read_are_refused_in_a_line(text):
+    with pytest.raises(InputError, match=r"cannot be read; parameters are written as in 'CW\(steps=20\)'"):
+        specs_of([text])
 
 
 @pytest.mark.parametrize("name", ["MultiAttack", "LGV", "Attack", "os.system"])
