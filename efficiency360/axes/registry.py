@@ -24,6 +24,7 @@ _OURS = {
     "accuracy": "efficiency360.axes.accuracy:Accuracy",
     "uncertainty": "efficiency360.axes.uncertainty:Uncertainty",
     "robustness": "efficiency360.axes.robustness:Robustness",
+    "privacy": "efficiency360.axes.privacy:Privacy",
     "resolution": "efficiency360.axes.resolution:Resolution",
 }
 _HIDDEN = {

@@ -15,6 +15,7 @@ from efficiency360.engine.environment import host_class, host_fingerprint, versi
 from efficiency360.engine.guard import is_own
 from efficiency360.engine.job import Observation
 from efficiency360.errors import AxisError
+from efficiency360.files import sha256_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,17 +90,23 @@ def observe_once(context: Context, axis: Axis, settings: dict[str, Any]) -> Stor
 
 
 def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
-    depends_on = _depends_on(context, axis, settings)
+    given = axis.briefing(context.labels) if context.labels is not None else {}
+    depends_on = {**_depends_on(context, axis, settings), **_told(given)}
     if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, depends_on)):
         return found
     started = time.monotonic()
     starts = _start_anew(context, axis)
     labels = context.labels.classes if axis.sees_labels and context.labels is not None else None
-    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, labels)
+    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, labels, given)
     evidence = {**context.executor.observe(asked), **starts}
     if own := [name for name in replaced(evidence) if is_own(name)]:
         raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:TOLD])})")
     return context.store.save(axis.id, depends_on, evidence, time.monotonic() - started)
+
+
+def _told(given: Mapping[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """What the axis made of labels and groups, as far as evidence depends on it."""
+    return {"given": {name: sha256_bytes(array.tobytes()) for name, array in given.items()}} if given else {}
 
 
 def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
