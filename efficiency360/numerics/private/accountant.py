@@ -8,13 +8,15 @@ of privacy loss random variables (PRV; Gopi, Lee and Wutschitz 2021), by opacus,
 from __future__ import annotations
 
 import math
+import warnings
 from functools import lru_cache
 
 from efficiency360.statistics import renyi
 
-_ERROR, _COARSE = 0.004, 0.05
-"""Of epsilon: how coarse the grid of the accountant may be; while noise is looked for, it may be coarser."""
-_CLOSE = 0.003
+_ERROR, _CLOSE = 0.004, 0.003
+"""Of epsilon: how coarse the grid of the accountant may be, and how close noise has to come to the target."""
+_LOOSE = 0.92
+"""Noise for the same epsilon as Renyi divergences ask for, about."""
 _FULL = 1 - 1e-7
 """The accountant's formulas divide by 1 - rate."""
 _TRIES = 40
@@ -54,27 +56,18 @@ def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
     """
     if not (target > 0 and math.isfinite(target)):
         raise ValueError(f"no training has an epsilon of {target}")
-    sigma = renyi.noise_for(target, rate, steps, delta)
-    for error in (_COARSE, _ERROR):
-        sigma = _solved(target, rate, steps, delta, error, sigma)
-    return sigma
-
-
-def _solved(target: float, rate: float, steps: int, delta: float, error: float, start: float) -> float:
-    """Look for noise by secants: log epsilon is nearly a straight line in log sigma, of slope about -1."""
-    sigma, slope = start, -1.2
+    sigma, slope = _LOOSE * renyi.noise_for(target, rate, steps, delta), -1.2
     before: tuple[float, float] | None = None
-    aim = target * (1 - _CLOSE / 2)
-    for _ in range(_TRIES):
-        spent = epsilon(rate, sigma, steps, delta, error)
+    for _ in range(_TRIES):  # secants: log epsilon is nearly a straight line in log sigma
+        spent = epsilon(rate, sigma, steps, delta)
         if target * (1 - _CLOSE) <= spent <= target:
             return sigma
         here = (math.log(sigma), math.log(spent))
         if before is not None and here[0] != before[0]:
             slope = min(-0.3, max(-4.0, (here[1] - before[1]) / (here[0] - before[0])))
         before = here
-        sigma *= math.exp((math.log(aim) - here[1]) / slope)
-    raise ValueError(f"no noise was found that spends an epsilon of {target} at delta {delta}")
+        sigma *= math.exp((math.log(target * (1 - _CLOSE / 2)) - here[1]) / slope)
+    raise ValueError(f"no noise was found that spends an epsilon of {target:g}")
 
 
 def _prv(rate: float, sigma: float, steps: int, delta: float, eps_error: float) -> float:
@@ -83,6 +76,8 @@ def _prv(rate: float, sigma: float, steps: int, delta: float, eps_error: float) 
     accountant = PRVAccountant()
     accountant.history = [(sigma, min(rate, _FULL), steps)]
     try:
-        return float(accountant.get_epsilon(delta=delta, eps_error=eps_error))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they speak of how large its grid has to be, which it gets wide enough
+            return float(accountant.get_epsilon(delta=delta, eps_error=eps_error))
     except (RuntimeError, IndexError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"the accountant cannot tell the epsilon of sigma {sigma:.3g} ({error})") from error
