@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from efficiency360.render import curve, heat
+from efficiency360.render import curve, heat, tradeoff
 from efficiency360.render.figures import AXIS, Figures
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from efficiency360.records import AxisRecord, Measurement, RuleResult
     from efficiency360.render.curve import Curve
     from efficiency360.render.heat import Heat
+    from efficiency360.render.tradeoff import Tradeoff
 
 HOW = {"attack", "norm"}
 ALONE = Figures(missing="alone")
@@ -24,19 +25,20 @@ class Pictures:
     """The pictures of an axis, each None where there is nothing to draw; `drawn` names the series that became one.
 
     `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked.
+    `tradeoff` is what private training keeps.
     """
 
-    curve: Curve | None
-    heat: Heat | None
-    gallery: Figures | None
-    attacked: Measurement | None
+    curve: Curve | None = None
+    heat: Heat | None = None
+    gallery: Figures | None = None
+    attacked: Measurement | None = None
+    tradeoff: Tradeoff | None = None
 
     @property
     def drawn(self) -> frozenset[str]:
         """The names of the series that are drawn."""
-        return frozenset(
-            name for name, drawn in ((curve.SERIES, self.curve), (heat.SERIES, self.heat)) if drawn is not None
-        )
+        pairs = ((curve.SERIES, self.curve), (heat.SERIES, self.heat), (tradeoff.SERIES, self.tradeoff))
+        return frozenset(name for name, drawn in pairs if drawn is not None)
 
 
 def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures) -> Pictures | None:
@@ -48,6 +50,8 @@ def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures
         figures: what was read from the evidence.
     """
     tables = {series.name: series for series in record.series}
+    if (kept := tables.get(tradeoff.SERIES)) and (drawn := tradeoff.tradeoff(kept)):
+        return Pictures(tradeoff=drawn)
     line, cells = tables.get(curve.SERIES), tables.get(heat.SERIES)
     if record.id != AXIS or not (line or cells):
         return None

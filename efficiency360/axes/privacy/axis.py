@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Method = Literal["head", "bitfit", "full"]
 _MOST_EPSILON, _LEAST_EPSILON = 100.0, 0.01
 _MOST_EXPECTED = 4096
-_STEP_SIZE: dict[str, float] = {"head": 1.0, "bitfit": 0.5, "full": 0.1}
+_STEP_SIZE: dict[str, float] = {"head": 1.0, "bitfit": 0.1, "full": 0.1}
 _A_STEP = 3
 """Forward passes that a training step takes the time of."""
 
@@ -113,7 +113,9 @@ class Privacy(Axis):
             AxisError: a batch is larger than n.
         """
         if self.batch is not None and self.batch > n:
-            raise AxisError(f"a batch of {self.batch} images does not fit {n} to train on; give a smaller privacy.batch")
+            raise AxisError(
+                f"a batch of {self.batch} images does not fit {n} to train on; give a smaller privacy.batch"
+            )
         rate = self.batch / n if self.batch is not None else min(0.5, _MOST_EXPECTED / n)
         step_size = _STEP_SIZE[self.method] if self.learning_rate is None else self.learning_rate
         return Recipe(n, self.steps, rate, self.clip, step_size, self.momentum)

@@ -46,7 +46,7 @@ def _protocol(seen: Seen) -> Iterator[Caveat]:
         f" take each of {recipe.n} images with probability {recipe.rate:.3g}; gradients are clipped to {recipe.clip:g}. How"
         " many images there are, and of which classes, is taken to be no secret. All settings were fixed beforehand, none"
         " was chosen by results, so no choice had to be paid for; with others, private accuracy may be better. Without"
-        " privacy means the same steps on the same images, without clipping and noise.",
+        f" privacy means the same steps on the same images, {_without(seen.axis.method)}.",
     )
     yield _caveat(
         "covers",
@@ -59,6 +59,12 @@ def _protocol(seen: Seen) -> Iterator[Caveat]:
         " it learnt then, and accuracy on images that test comes out too high."
     )
     yield _caveat("seen_before", "warning", text)
+
+
+def _without(method: str) -> str:
+    if method == "head":
+        return "neither clipped nor noisy"
+    return "clipped as well, which deep models need, but without noise: the cost is that of noise"
 
 
 def _split(seen: Seen) -> Iterator[Caveat]:

@@ -54,9 +54,7 @@ def _accuracy(
     return number, Sample(name, params, "mean", shares, of)
 
 
-def _cost(
-    seen: Seen, column: int, params: dict[str, Param], rng: np.random.Generator
-) -> tuple[Measurement, Sample]:
+def _cost(seen: Seen, column: int, params: dict[str, Param], rng: np.random.Generator) -> tuple[Measurement, Sample]:
     """By how much accuracy drops, paired by training and by image."""
     without, private = seen.right[:, -1].mean(axis=0), seen.right[:, column].mean(axis=0)
     drops = seen.right[:, -1].mean(axis=1) - seen.right[:, column].mean(axis=1)

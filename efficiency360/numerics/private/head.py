@@ -84,7 +84,8 @@ def train(
         y: classes (n,) int64 from 0 to `classes` - 1.
         classes: K.
         recipe: what all trainings share.
-        runs: the trainings, every seed with the same noise multipliers, seeds outermost.
+        runs: the trainings, every seed with the same noise multipliers, seeds outermost; without privacy a training
+            neither clips nor adds noise, for a step of length 1 never overshoots on normalised features.
         progress: called with steps done and steps in all.
 
     Raises:

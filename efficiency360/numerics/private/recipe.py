@@ -31,7 +31,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: its `seed`, and the noise multiplier `sigma`; None trains without clipping and without noise."""
+    """One training: its `seed`, and the noise multiplier `sigma`; None trains without privacy."""
 
     seed: int
     sigma: float | None

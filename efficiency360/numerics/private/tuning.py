@@ -40,7 +40,7 @@ def tune(  # noqa: PLR0913, PLR0917 - each is needed
     physical: int,
     progress: Callable[[], None] = lambda: None,
 ) -> Trail:
-    """Train the parameters of a plan in place.
+    """Train the parameters of a plan in place. Without privacy gradients are clipped too: deep models need it.
 
     Args:
         chosen: what is trained; no parameter of the model wants a gradient.
@@ -55,7 +55,6 @@ def tune(  # noqa: PLR0913, PLR0917 - each is needed
     generator = torch.Generator().manual_seed(run.seed)
     parameters = chosen.parameters
     velocity = [torch.zeros_like(one) for one in parameters]
-    limit = torch.inf if run.sigma is None else recipe.clip
     trail = Trail(*(torch.zeros(1, dtype=torch.float64) for _ in range(3)))
     for _ in range(recipe.steps):
         rows = (torch.rand(recipe.n, generator=generator) < recipe.rate).nonzero()[:, 0]
@@ -63,7 +62,9 @@ def tune(  # noqa: PLR0913, PLR0917 - each is needed
         for some in rows.split(physical):
             if not len(some):
                 continue
-            found = clipped_gradients(chosen, forward, images(some), targets[some].to(parameters[0].device), limit)
+            found = clipped_gradients(
+                chosen, forward, images(some), targets[some].to(parameters[0].device), recipe.clip
+            )
             for total, part in zip(sums, found.sums, strict=True):
                 total += part
             trail.longest = torch.maximum(trail.longest, found.lengths.max().double().cpu())

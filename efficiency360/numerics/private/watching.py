@@ -84,7 +84,9 @@ def plan(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor,
 
     def seen(path: str, inputs: tuple[object, ...], output: object) -> None:
         calls[path] += 1
-        rows = [one for one in (*inputs, output) if isinstance(one, Tensor) and one.ndim > 1 and len(one) == len(images)]
+        rows = [
+            one for one in (*inputs, output) if isinstance(one, Tensor) and one.ndim > 1 and len(one) == len(images)
+        ]
         if len(inputs) == 1 and len(rows) == 2:  # noqa: PLR2004 - one in, one out
             fits.add(path)
 
@@ -159,7 +161,9 @@ def clipped_gradients(
         torch.autograd.grad(loss, leaves, allow_unused=True)
     for path, tensor in given.items():
         if tensor._version != versions[path]:  # noqa: SLF001 - see above
-            raise AxisError(f"the model overwrites what it gave the layer '{path}'; it can be trained with method head only")
+            raise AxisError(
+                f"the model overwrites what it gave the layer '{path}'; it can be trained with method head only"
+            )
     return _summed(chosen, given, back, limit)
 
 

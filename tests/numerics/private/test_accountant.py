@@ -61,7 +61,9 @@ def test_the_recorded_values_are_those_of_the_package(kind):
         assert other(*case(row), kind) == pytest.approx(row[kind], rel=1e-3)
 
 
-@pytest.mark.parametrize(("target", "rate", "steps", "delta"), [(1, 0.5, 100, 1e-4), (3, 0.05, 300, 1e-5), (8, 1, 30, 1e-4)])
+@pytest.mark.parametrize(
+    ("target", "rate", "steps", "delta"), [(1, 0.5, 100, 1e-4), (3, 0.05, 300, 1e-5), (8, 1, 30, 1e-4)]
+)
 def test_the_noise_spends_the_target_and_no_more(target, rate, steps, delta):
     sigma = accountant.noise_for(target, rate, steps, delta)
     assert 0.995 * target <= accountant.epsilon(rate, sigma, steps, delta) <= target
@@ -80,7 +82,14 @@ def test_one_release_of_all_images_spends_what_the_closed_form_says():
 
 @pytest.mark.parametrize(
     "arguments",
-    [(0, 1, 10, 1e-5), (1.5, 1, 10, 1e-5), (0.1, 0, 10, 1e-5), (0.1, math.nan, 10, 1e-5), (0.1, 1, 0, 1e-5), (0.1, 1, 1, 0)],
+    [
+        (0, 1, 10, 1e-5),
+        (1.5, 1, 10, 1e-5),
+        (0.1, 0, 10, 1e-5),
+        (0.1, math.nan, 10, 1e-5),
+        (0.1, 1, 0, 1e-5),
+        (0.1, 1, 1, 0),
+    ],
 )
 def test_what_is_no_training_has_no_epsilon(arguments):
     with pytest.raises(ValueError, match="no training has"):

@@ -90,12 +90,13 @@ def length(gradients):
 
 @pytest.mark.parametrize("places", ["by places", "by matrices"])
 @pytest.mark.parametrize("limit", [torch.inf, 0.3, 1e-3])
+@pytest.mark.parametrize("biases", ["", "head"], ids=["all", "biases"])
 @pytest.mark.parametrize("name", MODELS)
-def test_sums_of_clipped_gradients_are_those_of_a_loop(name, limit, places, monkeypatch):
+def test_sums_of_clipped_gradients_are_those_of_a_loop(name, biases, limit, places, monkeypatch):
     if places == "by matrices":
         monkeypatch.setattr(layers, "_CELLS", 100)
     module, images, targets = made(name)
-    chosen = plan(module, module, images)
+    chosen = plan(module, module, images, biases=biases)
     found = clipped_gradients(chosen, module, images, targets, limit)
     wanted = [torch.zeros_like(one) for one in chosen.parameters]
     for row in range(N):
@@ -130,11 +131,15 @@ class TestWhatIsTrained:
     def test_biases_alone_and_the_new_layer(self):
         module, images, _ = made("small")
         chosen = plan(module, module, images, biases="12")
-        assert {(layer.path, layer.names) for layer in chosen.layers if layer.path == "12"} == {("12", ("weight", "bias"))}
+        assert {(layer.path, layer.names) for layer in chosen.layers if layer.path == "12"} == {
+            ("12", ("weight", "bias"))
+        }
         assert {layer.names for layer in chosen.layers if layer.path != "12"} == {("bias",)}
 
     def test_norms_over_batches_are_left_alone_also_those_of_timm(self):
-        module = timm.create_model("tf_efficientnet_lite0", num_classes=CLASSES).eval().requires_grad_(requires_grad=False)
+        module = (
+            timm.create_model("tf_efficientnet_lite0", num_classes=CLASSES).eval().requires_grad_(requires_grad=False)
+        )
         chosen = plan(module, module, torch.rand(2, 3, 32, 32))
         (paths,) = chosen.frozen.values()
         assert "bn1" in paths
