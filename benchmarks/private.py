@@ -22,7 +22,7 @@ import warnings
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
@@ -59,7 +59,7 @@ def plain(batch: int, side: int) -> Callable[[], object]:
 
     def step() -> None:
         module.zero_grad()
-        nn.functional.cross_entropy(module(images), targets).backward()
+        nn.functional.cross_entropy(module(images), targets).backward()  # type: ignore[no-untyped-call]
 
     return step
 
@@ -81,7 +81,7 @@ def opacus(batch: int, side: int, *, ghost: bool) -> Callable[[], object]:
 
     module, (images, targets) = vit(side).train(), data(batch, side)
     if ghost:
-        wrapped: nn.Module = GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=1.0)
+        wrapped: Any = GradSampleModuleFastGradientClipping(module, loss_reduction="sum", max_grad_norm=1.0)
     else:
         wrapped = GradSampleModule(module, loss_reduction="sum")
 
@@ -89,14 +89,14 @@ def opacus(batch: int, side: int, *, ghost: bool) -> Callable[[], object]:
         wrapped.zero_grad()
         losses = nn.functional.cross_entropy(wrapped(images), targets, reduction="none")
         if ghost:
-            losses.sum().backward(retain_graph=True)
+            losses.sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
             weights = wrapped.get_clipping_coef()
             wrapped.zero_grad()
             wrapped.disable_hooks()
             (weights * losses).sum().backward()
             wrapped.enable_hooks()
             return
-        losses.sum().backward()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
         samples = [one.grad_sample for one in wrapped.parameters() if one.requires_grad]
         lengths = torch.stack([one.flatten(1).norm(dim=1) for one in samples]).norm(dim=0)
         weights = (1.0 / lengths.clamp_min(1e-6)).clamp_max(1)
@@ -108,7 +108,7 @@ def opacus(batch: int, side: int, *, ghost: bool) -> Callable[[], object]:
     return step
 
 
-STEPS = {
+STEPS: dict[str, Callable[[int, int], Callable[[], object]]] = {
     "plain": plain,
     "ours": ours,
     "hooks": partial(opacus, ghost=False),

@@ -25,7 +25,7 @@ _APART = 26.0
 
 @dataclass(frozen=True)
 class Point:
-    """An accuracy with its interval, as proportions, and where they lie in the figure; epsilon is None without privacy."""
+    """An accuracy with its interval, and where they lie in the figure; `epsilon` is None without privacy."""
 
     epsilon: float | None
     accuracy: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from efficiency360.records import Interval
@@ -19,8 +21,6 @@ def right(rng, level, image, training):
 
 
 def truth(level, image, training):
-    from statistics import NormalDist
-
     return NormalDist().cdf(level / (1 + image**2 + training**2) ** 0.5)
 
 

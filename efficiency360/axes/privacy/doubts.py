@@ -42,10 +42,11 @@ def _protocol(seen: Seen) -> Iterator[Caveat]:
     yield _caveat(
         "protocol",
         "info",
-        f"Epsilon holds for one training, at delta {seen.delta:.3g}, to {ADJACENCY}; accountant: PRV. {recipe.steps} steps"
-        f" take each of {recipe.n} images with probability {recipe.rate:.3g}; gradients are clipped to {recipe.clip:g}. How"
-        " many images there are, and of which classes, is taken to be no secret. All settings were fixed beforehand, none"
-        " was chosen by results, so no choice had to be paid for; with others, private accuracy may be better. Without"
+        f"Epsilon holds for one training, at delta {seen.delta:.3g}, to {ADJACENCY}; accountant: PRV. {recipe.steps}"
+        f" steps take each of {recipe.n} images with probability {recipe.rate:.3g}; gradients are clipped to"
+        f" {recipe.clip:g}. How many images there are, and of which classes, is taken to be no secret. All settings"
+        " were fixed beforehand, none was chosen by results, so no choice had to be paid for; with others, private"
+        " accuracy may be better. Without"
         f" privacy means the same steps on the same images, {_without(seen.axis.method)}.",
     )
     yield _caveat(
@@ -55,8 +56,8 @@ def _protocol(seen: Seen) -> Iterator[Caveat]:
         " training images.",
     )
     text = (
-        "Epsilon speaks of this fine-tuning only. If the model has seen these images before, it protects nothing of what"
-        " it learnt then, and accuracy on images that test comes out too high."
+        "Epsilon speaks of this fine-tuning only. If the model has seen these images before, it protects nothing of"
+        " what it learnt then, and accuracy on images that test comes out too high."
     )
     yield _caveat("seen_before", "warning", text)
 
@@ -77,8 +78,8 @@ def _split(seen: Seen) -> Iterator[Caveat]:
     yield _caveat("split", "info", text)
     if parts.largest > 1:
         text = (
-            f"Epsilon protects single images. Up to {parts.largest} belong together ({together}): for whoever they show it"
-            f" is up to {parts.largest} times as large, and delta larger still."
+            f"Epsilon protects single images. Up to {parts.largest} belong together ({together}): for whoever they show"
+            f" it is up to {parts.largest} times as large, and delta larger still."
         )
         yield _caveat("groups", "warning", text)
     if seen.unread:
@@ -96,8 +97,8 @@ def _learnt(seen: Seen, found: Sequence[Measurement]) -> Iterator[Caveat]:
     without = next(one for one in found if one.name == WITHOUT)
     if without.pessimistic <= majority:
         text = (
-            f"Without privacy, accuracy is {without.value:.3f}; always naming one class would give {majority:.3f}. Where"
-            " little is learnt, privacy seems to cost little: these costs say nothing."
+            f"Without privacy, accuracy is {without.value:.3f}; always naming one class would give {majority:.3f}."
+            " Where little is learnt, privacy seems to cost little: these costs say nothing."
         )
         yield _caveat("nothing_learnt", "critical", text)
     if len(classes) < _FEW:

@@ -46,7 +46,7 @@ def observed(axis: Privacy, subject: Subject, data: ImageStream, run: Run) -> It
 
 @dataclass(frozen=True)
 class Parts:
-    """Rows that train and rows that test, their positions in the data, and classes (n,) as indices of `classes` (K,)."""
+    """Rows that train and that test, their positions in the data, and targets (n,) as indices of `classes` (K,)."""
 
     train: NDArray[np.int64]
     test: NDArray[np.int64]
@@ -116,7 +116,7 @@ def _features(
     axis: Privacy, subject: Subject, data: ImageStream, run: Run, total: int
 ) -> tuple[Tensor, NDArray[np.int64], Head]:
     """Features (R, D) of the readable images that train or test, their positions (R,), and where they come from."""
-    part = run.given["part"]
+    part = run.given["part"].astype(np.int8)
     rows: list[Tensor] = []
     positions: list[NDArray[np.int64]] = []
     found: Head | None = None

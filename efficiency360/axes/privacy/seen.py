@@ -54,7 +54,7 @@ class Seen:
         """Take the evidence apart.
 
         Raises:
-            AxisError: it does not fit the split or the recipe, or the trainings did not do what the accountant was told.
+            AxisError: it does not fit the split or the recipe, or trainings did not do what the accountant was told.
         """
         parts = axis.parted(labels)
         train, test = (evidence[f"dp_{name}"].astype(np.int64) for name in ("train", "test"))
@@ -90,7 +90,7 @@ def _check_positions(found: NDArray[np.int64], planned: NDArray[np.int64]) -> in
         raise AxisError("the images that trained or tested are not those of the split")
     if missing > _UNREADABLE * len(planned):
         raise AxisError(
-            f"{missing} of {len(planned)} images to train on or to test could not be read; at most {_UNREADABLE:.0%} may"
+            f"{missing} of {len(planned)} images of the split could not be read; at most {_UNREADABLE:.0%} may"
         )
     return missing
 
@@ -107,8 +107,8 @@ def _bounds(
             raise AxisError(f"trained for an epsilon of {claimed:.3g}, not of {target:g}")
         if not claimed / (1 + _ROUNDING) <= bound <= claimed * _LOOSE + _LOOSER:
             raise AxisError(
-                f"the noise does not give the epsilon that is claimed: {claimed:.3g}, but {bound:.3g} by Renyi divergences"
-                " (a bound that is a tenth higher as a rule)"
+                f"the noise does not give the epsilon that is claimed: {claimed:.3g}, but {bound:.3g} by Renyi"
+                " divergences (a bound that is a tenth higher as a rule)"
             )
     return bounds
 

@@ -83,7 +83,7 @@ def _images(
     axis: Privacy, subject: Subject, data: ImageStream, run: Run
 ) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
     """The readable images (R, C, H, W) that train or test, as they are decoded, and their positions (R,)."""
-    part = run.given["part"]
+    part = run.given["part"].astype(np.int8)
     bytes_an_image = 4 * int(np.prod(subject.input_shape))
     if int((part > 0).sum()) * bytes_an_image > 4 * _MOST_BYTES:
         raise AxisError(f"the images take up more than 2 GB of memory; use --limit, or {_HEAD_ONLY}")

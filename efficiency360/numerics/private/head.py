@@ -37,6 +37,12 @@ class Trail:
     noise: Tensor
     cells: int = 0
 
+    @classmethod
+    def none(cls, *runs: int) -> Trail:
+        """That of trainings that have done nothing yet."""
+        zeros = [torch.zeros(runs, dtype=torch.float64) for _ in range(3)]
+        return cls(zeros[0], zeros[1], zeros[2])
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -69,7 +75,7 @@ def normalised(features: Tensor) -> Tensor:
     return torch.cat([centred / length, torch.ones_like(length)], dim=1)
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - data, classes, how, how often
     x: Tensor,
     y: Tensor,
     classes: int,
@@ -123,7 +129,7 @@ class _State:
         runs = (len(self.generators), len(self.sigmas))
         self.weights = self.x.new_zeros(*runs, self.classes, self.x.shape[1])
         self.velocity = torch.zeros_like(self.weights)
-        self.trail = Trail(*(torch.zeros(runs, dtype=torch.float64) for _ in range(3)))
+        self.trail = Trail.none(*runs)
         private = [sigma is not None for sigma in self.sigmas]
         self.limits = self.x.new_tensor([self.recipe.clip if one else torch.inf for one in private])
         self.scales = self.x.new_tensor([(sigma or 0.0) * self.recipe.clip for sigma in self.sigmas])
@@ -169,8 +175,8 @@ class _State:
     def trained(self) -> Trained:
         """What came out, in the order of the runs."""
         trail = self.trail
-        flat = (part.flatten() for part in (trail.taken, trail.longest, trail.noise))
-        return Trained(self.weights.flatten(0, 1), Trail(*flat, cells=trail.cells))
+        flat = Trail(trail.taken.flatten(), trail.longest.flatten(), trail.noise.flatten(), trail.cells)
+        return Trained(self.weights.flatten(0, 1), flat)
 
 
 def clipped_errors(x: Tensor, y: Tensor, weights: Tensor, limits: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,8 +192,8 @@ def clipped_errors(x: Tensor, y: Tensor, weights: Tensor, limits: Tensor, taken:
     Returns:
         Errors (N, S, E, K), whose outer products with `x` are the clipped gradients, and their lengths (N, S, E).
     """
-    runs = weights.shape[:3]
-    errors = (x @ weights.flatten(0, 2).T).unflatten(1, runs).softmax(dim=-1)
+    runs = weights.shape[:-1]
+    errors = (x @ weights.flatten(0, 2).T).view(len(x), *runs).softmax(dim=-1)
     errors[torch.arange(len(y)), ..., y] -= 1
     lengths = errors.norm(dim=-1) * x.norm(dim=-1)[:, None, None]
     scale = (limits / lengths.clamp_min(torch.finfo(x.dtype).tiny)).clamp_max(1) * taken.T[:, :, None]

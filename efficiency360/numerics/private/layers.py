@@ -8,8 +8,7 @@ for each image.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ def lengths_squared(layer: nn.Module, names: Sequence[str], a: Tensor, g: Tensor
         return _affine_lengths(layer, names, a, g)
     largest = sum(dict(layer.named_parameters())[name].numel() for name in names)
     size = max(1, _CELLS // max(largest, a[0].numel(), g[0].numel()))
-    parts = zip(a.split(size), g.split(size), strict=True)
+    parts = zip(torch.split(a, size), torch.split(g, size), strict=True)
     return torch.cat([_each(layer, names, some, back) for some, back in parts])
 
 
@@ -49,26 +48,24 @@ def _is_affine(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Linear):
         return type(layer).forward is nn.Linear.forward
     plain = isinstance(layer, nn.Conv2d) and type(layer).forward is nn.Conv2d.forward
-    return plain and layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+    return bool(plain and layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str))
 
 
 def _affine_lengths(layer: nn.Module, names: Sequence[str], a: Tensor, g: Tensor) -> Tensor:
     """Of a layer that gives W x + b at each of T places."""
-    if isinstance(layer, nn.Conv2d):
-        back = g.flatten(2).transpose(1, 2)
-        if "weight" in names:
-            unfold = partial(functional.unfold, kernel_size=layer.kernel_size, dilation=layer.dilation)
-            size = max(1, _CELLS // (back.shape[1] * layer.weight[0].numel()))
-            parts = zip(a.split(size), back.split(size), strict=True)
-            given = (unfold(some, padding=layer.padding, stride=layer.stride).transpose(1, 2) for some, _ in parts)
-            weight = torch.cat([_product_lengths(x, y) for x, y in zip(given, back.split(size), strict=True)])
-        else:
-            weight = back.new_zeros(len(back))
-    else:
-        back = g.reshape(len(g), -1, g.shape[-1])
-        weight = _product_lengths(a.reshape(len(a), -1, a.shape[-1]), back) if "weight" in names else 0
-    bias = back.sum(dim=1).square().sum(dim=1) if "bias" in names else 0
-    return weight + bias + torch.zeros_like(back[:, 0, 0])
+    patches = isinstance(layer, nn.Conv2d)
+    back = g.flatten(2).transpose(1, 2) if patches else g.reshape(len(g), -1, g.shape[-1])
+    squares = back.new_zeros(len(back))
+    if "bias" in names:
+        squares += back.sum(dim=1).square().sum(dim=1)
+    if "weight" not in names:
+        return squares
+    if not isinstance(layer, nn.Conv2d):
+        return squares + _product_lengths(a.reshape(len(a), -1, a.shape[-1]), back)
+    unfold = nn.Unfold(layer.kernel_size, layer.dilation, cast("tuple[int, int]", layer.padding), layer.stride)
+    size = max(1, _CELLS // (back.shape[1] * layer.weight[0].numel()))
+    pairs = zip(torch.split(a, size), torch.split(back, size), strict=True)
+    return squares + torch.cat([_product_lengths(unfold(some).transpose(1, 2), one) for some, one in pairs])
 
 
 def _product_lengths(a: Tensor, g: Tensor) -> Tensor:
@@ -83,7 +80,7 @@ def _product_lengths(a: Tensor, g: Tensor) -> Tensor:
     if places * (wide + high) < wide * high:
         return ((a @ a.transpose(1, 2)) * (g @ g.transpose(1, 2))).sum(dim=(1, 2)).clamp_min(0)
     size = max(1, _CELLS // (wide * high))
-    parts = zip(a.split(size), g.split(size), strict=True)
+    parts = zip(torch.split(a, size), torch.split(g, size), strict=True)
     return torch.cat([(back.transpose(1, 2) @ some).square().sum(dim=(1, 2)) for some, back in parts])
 
 
@@ -98,7 +95,7 @@ def _each(layer: nn.Module, names: Sequence[str], a: Tensor, g: Tensor) -> Tenso
             output: Tensor = torch.func.functional_call(layer, some, (given[None],))
             return output
 
-        _, backward = torch.func.vjp(forward, parameters)
+        backward = torch.func.vjp(forward, parameters)[1]
         (gradients,) = backward(back[None])
         return torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
 

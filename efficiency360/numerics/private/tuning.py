@@ -55,18 +55,17 @@ def tune(  # noqa: PLR0913, PLR0917 - each is needed
     generator = torch.Generator().manual_seed(run.seed)
     parameters = chosen.parameters
     velocity = [torch.zeros_like(one) for one in parameters]
-    trail = Trail(*(torch.zeros(1, dtype=torch.float64) for _ in range(3)))
+    trail = Trail.none(1)
     for _ in range(recipe.steps):
         rows = (torch.rand(recipe.n, generator=generator) < recipe.rate).nonzero()[:, 0]
         sums = [torch.zeros_like(one) for one in parameters]
-        for some in rows.split(physical):
+        for some in torch.split(rows, physical):
             if not len(some):
                 continue
             found = clipped_gradients(
                 chosen, forward, images(some), targets[some].to(parameters[0].device), recipe.clip
             )
-            for total, part in zip(sums, found.sums, strict=True):
-                total += part
+            torch._foreach_add_(sums, found.sums)
             trail.longest = torch.maximum(trail.longest, found.lengths.max().double().cpu())
         trail.taken += len(rows)
         for parameter, total, speed in zip(parameters, sums, velocity, strict=True):

@@ -49,7 +49,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Clipped:
-    """Sums over images of clipped gradients, in the order of `Plan.parameters`, and their lengths (N,) after clipping."""
+    """Sums of images' clipped gradients, in the order of `Plan.parameters`, and their lengths (N,) after clipping."""
 
     sums: list[Tensor]
     lengths: Tensor
@@ -148,7 +148,7 @@ def clipped_gradients(
             leaf = output.detach().requires_grad_()
             leaves.append(leaf)
             output = started = leaf.clone()
-        output.register_hook(lambda gradient: back.__setitem__(path, gradient.detach()))
+        output.register_hook(lambda gradient: back.__setitem__(path, gradient.detach()))  # type: ignore[no-untyped-call]
         return started
 
     with ExitStack() as stack, layer_by_layer(), torch.enable_grad():

@@ -1,4 +1,4 @@
-"""Private fine-tuning end to end: what it must find, what it must refuse, and every lie that its evidence could tell."""
+"""Private fine-tuning end to end: what it must find, what it must refuse, and the lies that its evidence could tell."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import efficiency360
@@ -136,8 +137,6 @@ class TestWhatItFinds:
 
 class TestDigits:
     def test_accuracy_falls_as_epsilon_falls_on_the_digits(self):
-        from safetensors.torch import load_file
-
         module = create("digits_transformer").eval()
         module.load_state_dict(load_file(weights("digits_transformer")))
         given = {
@@ -252,7 +251,7 @@ class TestPlanted:
     """What a training forgets shows in what it says of itself, held against what the accountant was told."""
 
     def test_forgotten_noise(self, monkeypatch):
-        monkeypatch.setattr(head.torch, "randn", lambda *size, generator: torch.zeros(*size))
+        monkeypatch.setattr(head.torch, "randn", lambda *size, **_more: torch.zeros(size[0]))
         assert "the noise that was added is not that which the accountant was told" in audited().reason
 
     def test_half_the_noise(self, monkeypatch):

@@ -42,10 +42,8 @@ def other(rate, sigma, steps, delta, kind):
     gaussian = dp.dp_event.GaussianDpEvent(sigma)
     step = dp.dp_event.PoissonSampledDpEvent(rate, gaussian) if rate < 1 else gaussian
     adjacency = dp.NeighboringRelation.ADD_OR_REMOVE_ONE
-    if kind == "pld":
-        theirs = dp.pld.PLDAccountant(adjacency)
-    else:
-        theirs = dp.rdp.RdpAccountant(neighboring_relation=adjacency)
+    accountants = {"pld": dp.pld.PLDAccountant, "rdp": dp.rdp.RdpAccountant}
+    theirs = accountants[kind](neighboring_relation=adjacency)
     logging.disable(logging.WARNING)
     try:
         theirs.compose(dp.dp_event.SelfComposedDpEvent(step, steps))
@@ -103,7 +101,7 @@ def test_what_is_no_epsilon_is_refused(target):
 
 
 def record() -> None:
-    """Write the grid anew: PYTHONPATH=. python tests/numerics/private/test_accountant.py, with dp-accounting installed."""
+    """Write the grid anew, with dp-accounting installed: PYTHONPATH=. python PATH_OF_THIS_FILE."""
     cases = [(0.01, 0.8, 1000, 1e-5), (0.01, 2.0, 3000, 1e-6), (0.05, 1.0, 200, 1e-5), (0.05, 4.0, 1000, 1e-5)]
     cases += [(0.25, 1.5, 50, 1e-4), (0.25, 6.0, 200, 1e-4), (0.5, 3.0, 100, 1e-4), (0.5, 15.0, 100, 1e-4)]
     cases += [(1.0, 5.0, 10, 1e-4), (1.0, 30.0, 100, 1e-5), (0.1, 1.0, 1, 1e-5), (0.002, 0.7, 5000, 1e-6)]

@@ -110,7 +110,7 @@ def test_sums_of_clipped_gradients_are_those_of_a_loop(name, biases, limit, plac
 
 @pytest.mark.filterwarnings("ignore")
 def test_lengths_are_those_of_opacus():
-    from opacus.grad_sample import GradSampleModule
+    from opacus.grad_sample import GradSampleModule  # noqa: PLC0415 - warns where it is imported
 
     module, images, targets = made("vit")
     chosen = plan(module, module, images)
