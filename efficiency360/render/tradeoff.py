@@ -19,6 +19,8 @@ WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 380.0, 24.0, 200.0
 _WITHOUT = 425.0
 """Where the training without privacy stands, apart from all epsilons."""
+_PARTS = {0.0: 4, 0.25: 3, 0.5: 5, 0.75: 5}
+"""Into how many round parts the axis of accuracy falls, by where it starts."""
 _APART = 26.0
 """How far apart the labels of epsilons must be."""
 
@@ -95,7 +97,8 @@ def _sound(rows: Sequence[Row], last: Row) -> bool:
 def _scale(rows: Sequence[Row]) -> Scale:
     """From the whole quarter below all intervals up to 1: differences show, and the scale says where it starts."""
     start = min(0.75, math.floor(4 * min(row[2] for row in rows)) / 4)
-    ticks = tuple(start + (1 - start) * part / 4 for part in range(5))
+    parts = _PARTS[start]
+    ticks = tuple(start + (1 - start) * part / parts for part in range(parts + 1))
     return Scale(start, 1.0, _BOTTOM, _TOP, ticks)
 
 

@@ -320,3 +320,14 @@ class TestEvidence:
         axis, evidence, labels = seen
         with pytest.raises(AxisError, match=said):
             axis.measure({**evidence, name: change(evidence[name])}, labels)
+
+
+@pytest.mark.slow
+def test_in_a_process_of_its_own_with_the_accountant_itself(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    settings = {"privacy": {"epsilons": [3], "steps": 20}}
+    card = efficiency360.audit("zoo:digits_transformer", "digits", axes=["privacy"], settings=settings, out=tmp_path)
+    record = card.axis("privacy")
+    assert record.status == "measured", record.reason
+    table = next(series for series in record.series if series.name == "privacy.training").columns
+    assert 0.98 * 3 <= table["epsilon_prv"][0] <= 3 < table["epsilon_rdp"][0] < 4
