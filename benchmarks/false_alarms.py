@@ -75,7 +75,9 @@ def trained(name: str, images: torch.Tensor, labels: torch.Tensor) -> nn.Module:
 
 def accusations(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, list[str]]:
     """Clean accuracy, and the critical caveats of the axis."""
-    settings = {"robustness": {"corruptions": [], "eps": [2 / 255, 8 / 255], "attacks": ["quick", "square(queries=500)"]}}
+    settings = {
+        "robustness": {"corruptions": [], "eps": [2 / 255, 8 / 255], "attacks": ["quick", "square(queries=500)"]}
+    }
     data = from_arrays(images.permute(0, 2, 3, 1).numpy(), labels.numpy())
     axes = ["accuracy", "robustness"]
     card = efficiency360.audit(model, data, axes=axes, settings=settings, input=(3, SIDE, SIDE), threads=2)

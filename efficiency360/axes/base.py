@@ -47,7 +47,8 @@ def _nowhere() -> None:
 class Run:
     """How to observe: seed, threads, where to report progress, and further data sets by the name the axis gave them.
 
-    `labels` (N,) are the classes of the data's images, for axes that say `sees_labels`.
+    `labels` (N,) are the classes of the data's images, for axes that say `sees_labels`; `given` is what the axis's
+    `briefing` made of labels and groups.
 
     `mark()` has the auditing process note its own clock and the state of the machine; it returns when that process is
     asleep again, so what is timed between two marks is undisturbed. See `engine.host` for what is noted.
@@ -59,6 +60,7 @@ class Run:
     mark: Callable[[], None] = _nowhere
     sources: Mapping[str, ImageStream] = field(default_factory=dict)
     labels: NDArray[np.int64] | None = None
+    given: Evidence = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,13 @@ class Axis(Protocol):
 
     def check(self, data: Dataset) -> None:
         """Raise InputError where the settings do not fit the data, before anything is observed."""
+
+    def briefing(self, labels: Labels) -> Evidence:  # noqa: ARG002
+        """What `observe` has to know that labels, groups and names of files say, but no more: `run.given`.
+
+        Called in the parent where there are labels, so that only its result is in the model's process.
+        """
+        return {}
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
         """Yield what was seen."""

@@ -39,11 +39,6 @@ if TYPE_CHECKING:
     from efficiency360.records import Artifact
     from efficiency360.subject.info import SubjectInfo
 
-_NO_MEMBERS = (
-    "no member data was given: mark images with a column split (train, test), give folders train/ and test/, or name"
-    " the images that the model was trained on with --set privacy.members=PATH"
-)
-
 
 def select_axes(spec: AuditSpec, wanted: Sequence[str] | None) -> tuple[AuditSpec, frozenset[str]]:
     """The spec with axes that `--axes` adds, and the ids to run; what is left out stays in the spec as not measured.
@@ -273,7 +268,7 @@ def missing_need(context: Context, axis: Axis) -> str | None:
         return "the data has no group columns"
     if Need.GRADIENTS in axis.needs and not context.info.differentiable:
         return "the subject gives no gradients"
-    return _NO_MEMBERS if Need.MEMBERS in axis.needs and axis.id not in context.mixed else None
+    return "no member data was given" if Need.MEMBERS in axis.needs and axis.id not in context.mixed else None
 
 
 def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from efficiency360.spec import AuditSpec
     from efficiency360.subject.request import SubjectRequest
 
+GIVEN = "given."
+"""Before the names of arrays that an axis's briefing made, on their way to the worker."""
+
 
 class Reporter(Protocol):
     """Told what is going on; a terminal shows it, the library keeps quiet."""
@@ -58,7 +61,7 @@ class Quiet:
 class Observation:
     """One axis to be observed: its id and settings, the data sets by name (`data` is the audit's own).
 
-    `labels` (N,) go to the model's process only for axes that cannot do without.
+    `labels` (N,) go to the model's process only for axes that cannot do without, `given` is what these make of them.
     """
 
     axis_id: str
@@ -66,6 +69,7 @@ class Observation:
     data_sets: Mapping[str, Dataset] = field(default_factory=dict)
     progress: Callable[[int, int], None] = lambda _done, _total: None
     labels: NDArray[np.int64] | None = None
+    given: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from efficiency360.engine.job import Observation
 from efficiency360.engine.members import GIVEN, Mixed
 from efficiency360.engine.store import Stored
 from efficiency360.errors import AxisError
+from efficiency360.files import sha256_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,20 +95,31 @@ def observe_once(context: Context, axis: Axis, settings: dict[str, Any]) -> Stor
 
 
 def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
-    depends_on = _depends_on(context, axis, settings)
+    given = _briefing(context, axis)
+    depends_on = {**_depends_on(context, axis, settings), **_told(given)}
     if context.job.resume and _repeatable(context) and (found := context.store.find(axis.id, depends_on)):
         return found
     started = time.monotonic()
     starts = _start_anew(context, axis)
     mixed = context.mixed.get(axis.id)
-    labels = mixed.labels if mixed else context.labels
-    known = labels.classes if axis.sees_labels and labels is not None else None
-    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, known)
-    beside = mixed.evidence() if mixed else {}
-    evidence = {**context.executor.observe(asked), **starts, **beside}
+    known = context.labels.classes if axis.sees_labels and context.labels is not None else None
+    asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, known, given)
+    evidence = {**context.executor.observe(asked), **starts, **(mixed.evidence() if mixed else {})}
     if own := [name for name in replaced(evidence) if is_own(name)]:
         raise AxisError(f"the model's code replaced what measures it ({', '.join(own[:TOLD])})")
     return context.store.save(axis.id, depends_on, evidence, time.monotonic() - started)
+
+
+def _briefing(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
+    """What the axis makes of the labels, and those of members and non-members in their order."""
+    own = axis.briefing(context.labels) if context.labels is not None else {}
+    mixed = context.mixed.get(axis.id)
+    return {**own, **({GIVEN: mixed.labels.classes} if mixed else {})}
+
+
+def _told(given: Mapping[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """What the axis made of labels and groups, as far as evidence depends on it."""
+    return {"given": {name: sha256_bytes(array.tobytes()) for name, array in given.items()}} if given else {}
 
 
 def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
@@ -123,9 +135,8 @@ def _start_anew(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
 def _data_sets(context: Context, axis: Axis) -> dict[str, Dataset]:
     seen = {"data": context.job.data} if context.job.data is not None and _sees_data(axis) else {}
     more = context.job.more_data.get(axis.id, {})
-    if (mixed := context.mixed.get(axis.id)) is not None:
-        return {"data": mixed.data, **{name: data for name, data in more.items() if name != GIVEN}}
-    return {**seen, **more}
+    mixed = context.mixed.get(axis.id)
+    return {**seen, **more, **({GIVEN: mixed.data} if mixed else {})}
 
 
 def _sees_data(axis: Axis) -> bool:

@@ -45,7 +45,7 @@ class Observer:
         seed, threads = self._request.seed, self._request.threads
         seed_all(seed)
         streams = {name: ImageStream(source, self.info.preprocess, threads) for name, source in sources.items()}
-        run = Run(seed, threads, asked.progress, mark, streams, asked.labels)
+        run = Run(seed, threads, asked.progress, mark, streams, asked.labels, asked.given)
         yield from make_axis(asked.axis_id, asked.settings).observe(self._subject, streams.get("data"), run)
         if self._guard is not None and (replaced := self._guard.replaced()):
             yield {REPLACED: np.array(replaced[:_NAMED], dtype=np.str_)}

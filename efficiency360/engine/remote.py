@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from efficiency360.engine.answers import Gathering, complaint, steps, subject_info, wanted_images
 from efficiency360.engine.confinement import plan_for
 from efficiency360.engine.host import Host
+from efficiency360.engine.job import GIVEN
 from efficiency360.engine.output import Output
 from efficiency360.engine.pipe import Pipe
 from efficiency360.engine.private import PrivateFolder
@@ -150,7 +151,9 @@ class Worker:
         assert self._process is not None  # noqa: S101 - `_reload_if_gone` comes first
         images = {name: len(data) for name, data in asked.data_sets.items()}
         command = {"axis": asked.axis_id, "settings": dict(asked.settings), "images": images}
-        arrays = {} if asked.labels is None else {"labels": asked.labels}
+        arrays = {f"{GIVEN}{name}": array for name, array in asked.given.items()}
+        if asked.labels is not None:
+            arrays["labels"] = asked.labels
         self._pipe.send(Message("observe", command, arrays=arrays))
         gathering = Gathering(self._host, self._process.pid)
         while (message := self._pipe.receive()).kind != "done":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from efficiency360.engine.job import Observation
+from efficiency360.engine.job import GIVEN, Observation
 from efficiency360.engine.wire import Message, WireError, receive, send
 from efficiency360.errors import AxisError, E360Error
 from efficiency360.words import told
@@ -118,7 +118,8 @@ def _observe(link: Link, command: Message, observer: Observer) -> None:
 
     labels = command.arrays.get("labels")
     known = None if labels is None else labels.astype(np.int64)
-    asked = Observation(command.body["axis"], command.body["settings"], progress=progress, labels=known)
+    given = {name.removeprefix(GIVEN): array for name, array in command.arrays.items() if name.startswith(GIVEN)}
+    asked = Observation(command.body["axis"], command.body["settings"], progress=progress, labels=known, given=given)
     for piece in observer.observe(asked, sources, mark):
         link.send(Message("evidence", arrays=piece))
     link.send(Message("done"))

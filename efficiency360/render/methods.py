@@ -4,6 +4,15 @@ from __future__ import annotations
 
 _METHODS = (
     ("wilson, for all groups together", "Wilson's intervals that hold for all groups together (Bonferroni 1936)"),
+    (
+        "wilson, with trainings",
+        "Wilson's interval over images, widened by the chance of trainings (Zou and Donner 2008)",
+    ),
+    ("bootstrap, with trainings", "a bootstrap over images, widened by the chance of trainings (Zou and Donner 2008)"),
+    (
+        "bootstrap, widened, with trainings",
+        "a bootstrap over images, widened because few tell, and by the chance of trainings (Zou and Donner 2008)",
+    ),
     ("wilson by class", "Wilson's interval of each class, put together (Zou and Donner 2008)"),
     ("wilson", "Wilson's score interval of a proportion (Wilson 1927)"),
     ("tango", "Tango's score interval of a difference on the same images (Tango 1998)"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from efficiency360.render import curve, explanations, faith, heat, roc
+from efficiency360.render import curve, explanations, faith, heat, roc, tradeoff
 from efficiency360.render.figures import AXIS, Figures
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from efficiency360.render.faith import Faith
     from efficiency360.render.heat import Heat
     from efficiency360.render.roc import Roc
+    from efficiency360.render.tradeoff import Tradeoff
 
 HOW = {"attack", "norm"}
 ALONE = Figures(missing="alone")
@@ -28,6 +29,7 @@ class Pictures:
 
     `attacked` is a measurement under attack, whose params say how. `gallery` is None where nothing was attacked.
     `faith` are the curves of explanations, `explained` their maps.
+    `tradeoff` is what private training keeps.
     """
 
     curve: Curve | None = None
@@ -37,6 +39,7 @@ class Pictures:
     faith: Faith | None = None
     explained: Explained | None = None
     roc: Roc | None = None
+    tradeoff: Tradeoff | None = None
 
     @property
     def drawn(self) -> frozenset[str]:
@@ -46,6 +49,7 @@ class Pictures:
             (heat.SERIES, self.heat),
             (faith.SERIES, self.faith),
             (roc.SERIES, self.roc),
+            (tradeoff.SERIES, self.tradeoff),
         )
         return frozenset(name for name, drawn in pairs if drawn is not None)
 
@@ -62,8 +66,10 @@ def pictures(record: AxisRecord, results: Sequence[RuleResult], figures: Figures
     if record.id == explanations.AXIS and (curves := tables.get(faith.SERIES)):
         explained = figures.explained or explanations.Explained(missing=figures.missing)
         return Pictures(faith=faith.faith(curves), explained=explained)
-    if record.id == roc.AXIS and (found := tables.get(roc.SERIES)) and (drawn := roc.roc(found)):
-        return Pictures(roc=drawn)
+    if record.id == roc.AXIS:
+        found, kept = tables.get(roc.SERIES), tables.get(tradeoff.SERIES)
+        both = Pictures(roc=roc.roc(found) if found else None, tradeoff=tradeoff.tradeoff(kept) if kept else None)
+        return both if both.drawn else None
     line, cells = tables.get(curve.SERIES), tables.get(heat.SERIES)
     if record.id != AXIS or not (line or cells):
         return None

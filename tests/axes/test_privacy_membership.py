@@ -13,7 +13,7 @@ from torch import nn
 
 import efficiency360
 from efficiency360.axes.privacy import Privacy
-from efficiency360.dataset import from_arrays
+from efficiency360.dataset import Labels, from_arrays
 from efficiency360.errors import AxisError, InputError
 
 
@@ -53,6 +53,7 @@ def trained(images, labels, steps=400):
 
 
 def privacy(model, data, seed=0, **settings):
+    settings = {"epsilons": [], **settings}
     card = efficiency360.audit(
         model, data, axes=["privacy"], settings={"privacy": settings}, input=(1, 8, 8), threads=1, seed=seed
     )
@@ -294,6 +295,10 @@ def test_a_claim_that_the_members_disprove_fails_the_axis_with_that_sentence(tmp
     assert "lower bound" in text(honest, "privacy.lower_bound")
 
 
+LABELS = Labels(np.zeros(1, np.int64), (), ("0.png",))
+"""Those of members are evidence."""
+
+
 def evidence(n=60, members=30, classes=3):
     rng = np.random.default_rng(0)
     about = {"names": [], "groups": {}, "claim": {"epsilon": None, "delta": None, "randomised": False}}
@@ -325,11 +330,13 @@ def evidence(n=60, members=30, classes=3):
 )
 def test_evidence_that_does_not_fit_is_refused(changed, reason):
     with pytest.raises(AxisError, match=reason):
-        Privacy().measure(evidence() | changed, None)
+        Privacy(epsilons=()).measure(evidence() | changed, LABELS)
 
 
 def test_one_that_answers_alike_for_all_gives_chance():
-    findings = Privacy(attacks=("loss",)).measure(evidence() | {"logits": np.zeros((60, 3), np.float32)}, None)
+    findings = Privacy(epsilons=(), attacks=("loss",)).measure(
+        evidence() | {"logits": np.zeros((60, 3), np.float32)}, LABELS
+    )
     auc = next(m for m in findings.measurements if m.name == "privacy.mia_auc")
     assert auc.value == 0.5
     assert auc.interval.low < 0.4

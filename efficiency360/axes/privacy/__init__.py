@@ -1,4 +1,4 @@
-"""Privacy: what the model gives away of the images that it was trained on."""
+"""Privacy: what protecting the training images would cost, and what the model gives away about them."""
 
 from efficiency360.axes.privacy.axis import Privacy
 

@@ -1,16 +1,23 @@
-"""Privacy: what the model gives away of the images that it was trained on."""
+"""Privacy: the accuracy that private fine-tuning keeps, and what the model gives away of what it was trained on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+import math
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+import numpy as np
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.privacy import blind, canaries, hygiene, membership, membership_seen, membership_tables
+from efficiency360.axes.privacy import leaks, membership, membership_seen, numbers
+from efficiency360.axes.privacy.doubts import doubts
+from efficiency360.axes.privacy.seen import Seen
+from efficiency360.axes.privacy.split import Split, split
 from efficiency360.errors import AxisError
-from efficiency360.records import Findings
+from efficiency360.numerics.private.recipe import Recipe
+from efficiency360.records import Caveat, Findings
+from efficiency360.words import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,16 +26,45 @@ if TYPE_CHECKING:
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.subject.subject import Subject
 
-_MEMBERS = "members"
+Method = Literal["head", "bitfit", "full"]
+_MOST_EPSILON, _LEAST_EPSILON = 100.0, 0.01
+_MOST_EXPECTED = 4096
+_STEP_SIZE: dict[str, float] = {"head": 1.0, "bitfit": 0.1, "full": 0.1}
+_A_STEP = 3
+"""Forward passes that a training step takes the time of."""
+
+
+def _distinct(epsilons: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(epsilons)) < len(epsilons):
+        raise ValueError("an epsilon stands there twice")
+    return tuple(sorted(epsilons))
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Privacy(Axis):
-    """Membership inference: how well an attacker tells images that the model was trained on from others.
+    """What private fine-tuning would cost, and how well training images are told from others.
 
-    Member data: a column `split` (train or member, test or non-member) of the data, folders train/ and test/ with class
-    folders, or `members`, a path as for `--data` with images trained on, beside data that were not. Both kinds reach
-    the model in one stream and in an order that tells nothing.
+    Fine-tuning: accuracy after differentially private training at each epsilon, and after the same without privacy.
+    Settings: `method`: `head` trains a new last layer on features that stay as they are, `bitfit` the biases and a new
+    last layer, `full` everything that can be trained privately; `epsilons`; `seeds`, how many trainings each; `delta`,
+    1 / (10 n) of n training images unless given; `steps`, `batch` (images a step on average: half of them unless given,
+    4,096 at most), `clip`, `learning_rate` and `momentum` of the training; `test_share` and `split_seed` where nothing
+    says which images test; `keep_together`, columns whose groups are not parted (unless given, those with names such
+    as patient_id); `physical_batch`, images in memory at once.
+
+    Nothing is chosen by results: all of these are fixed before the first image is seen, so no choice has to be paid
+    for, and images that test are seen once, at the end. Trainings of one seed take the same images in the same steps
+    with the same noise but for its size, so their differences are paired. The last layer is new and starts from 0,
+    also where the model has one for these classes: what counts is what the training images teach. Epsilon is that of
+    one training, under adding or removing one image, by a PRV accountant; its noise comes from seeded generators, as
+    measuring needs and releasing forbids.
+    What would make these numbers wrong: a model that was trained on these images before (epsilon says nothing of that,
+    and accuracy on those that test comes out too high), images of one person on both sides of the split, labels that
+    are wrong, training settings that suit this data badly (private accuracy could be better than shown).
+
+    Membership inference, where there are members: a column `split` (train or member, test or non-member) of the data,
+    folders train/ and test/ with class folders, or `members`, a path as for `--data` with images trained on, beside
+    data that were not. Both kinds reach the model in one stream and in an order that tells nothing.
     The attack `loss` (Yeom et al. 2018) takes a high probability of the label as a sign; `calibrated` corrects it for
     how hard an image is for `references` linear heads on the model's features that never saw its label.
     `privacy.mia_auc` is the chance that a member scores above a non-member; `privacy.mia_tpr` is the share of members
@@ -43,59 +79,152 @@ class Privacy(Axis):
 
     id: ClassVar[str] = "privacy"
     version: ClassVar[int] = 1
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS, Need.MEMBERS})
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
+    wants: ClassVar[frozenset[Need]] = frozenset({Need.MEMBERS})
     sees_labels: ClassVar[bool] = True
 
+    method: Method = "head"
+    epsilons: Annotated[
+        tuple[Annotated[float, Field(ge=_LEAST_EPSILON, le=_MOST_EPSILON, allow_inf_nan=False)], ...],
+        AfterValidator(_distinct),
+    ] = (1.0, 3.0, 8.0)
+    seeds: Annotated[int, Field(ge=5, le=100)] = 5
+    delta: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 100
+    batch: Annotated[int, Field(ge=1)] | None = None
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
+    test_share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.3
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    keep_together: tuple[str, ...] | None = None
+    physical_batch: Annotated[int, Field(ge=1)] = 32
+
     members: str | None = None
-    attacks: Annotated[tuple[membership.Attack, ...], Field(min_length=1)] = ("loss", "calibrated")
+    attacks: tuple[membership.Attack, ...] = ("loss", "calibrated")
     references: Annotated[int, Field(ge=4, le=256)] = 16
     min_group: Annotated[int, Field(ge=membership_seen.FEWEST)] = 30
     exposed: Annotated[int, Field(ge=0, le=1000)] = 10
     shown_exposed: bool = False
     max_unreadable: Annotated[float, Field(ge=0, le=1)] = 0.01
-    batch_size: Annotated[int, Field(ge=1)] = 32
+
+    def __post_init__(self) -> None:
+        """Refuse an axis with nothing to do."""
+        if not (self.epsilons or self.attacks):
+            raise ValueError("epsilons and attacks are empty: there is nothing to measure")
 
     @property
     def data_sets(self) -> Mapping[str, str]:
         """The images trained on, where they are given beside the data."""
-        return {_MEMBERS: self.members} if self.members else {}
+        return {leaks.MEMBERS: self.members} if self.members else {}
 
     def workload(self, images: int) -> Workload:
-        """One pass over members and non-members, taken to be as many; the seconds are for reference heads."""
-        return Workload(2 * images if self.members else images, self.batch_size, seconds=15)
+        """Every image once for `head`, else every training image in as many steps as take it; once more for members."""
+        attacked = (2 * images if self.members else images) if self.attacks else 0
+        if not self.epsilons or self.method == "head":
+            return Workload(attacked + (images if self.epsilons else 0), self.physical_batch, seconds=25)
+        taken = self.steps * min((1 - self.test_share) * images / 2, self.batch or _MOST_EXPECTED)
+        trainings = self.seeds * (len(self.epsilons) + 1)
+        return Workload(attacked + images + _A_STEP * taken * trainings, self.physical_batch, seconds=25)
 
-    def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
-        """Yield what the attacks need of each image; see `membership_observing.observed`."""
-        from efficiency360.axes.privacy import membership_observing  # noqa: PLC0415 - torch, in the worker only
+    def briefing(self, labels: Labels) -> Evidence:
+        """The part (N,) of each image: 1 trains, 2 tests, 0 does neither; or `untuned`, why they cannot be parted."""
+        if not self.epsilons:
+            return {}
+        try:
+            parts = self.parted(labels)
+            self.recipe(len(parts.train))
+        except AxisError as error:
+            return {"untuned": np.array([str(error)])}
+        return {"part": parts.part}
 
-        if data is None or run.labels is None:
-            raise AxisError("no labelled data")
-        heads = self.references if "calibrated" in self.attacks else 0
-        yield from membership_observing.observed(subject, data, run, heads=heads, batch_size=self.batch_size)
+    def parted(self, labels: Labels) -> Split:
+        """Which images train and which test."""
+        return split(labels, self.test_share, self.split_seed, self.keep_together)
 
-    def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002 - those of members are evidence
-        """Attack.
+    def recipe(self, n: int) -> Recipe:
+        """How n images are trained on.
 
         Raises:
-            AxisError: what the worker says does not fit, too few images, or a claimed epsilon that is disproven.
+            AxisError: a batch is larger than n.
         """
-        seen = membership_seen.read(evidence, self.attacks, self.max_unreadable)
-        proof = canaries.of_model(seen)
-        if proof is not None and seen.claim["epsilon"] is not None:
-            canaries.check_claim(proof, float(seen.claim["epsilon"]))
+        if self.batch is not None and self.batch > n:
+            raise AxisError(
+                f"a batch of {self.batch} images does not fit {n} to train on; give a smaller privacy.batch"
+            )
+        rate = self.batch / n if self.batch is not None else min(0.5, _MOST_EXPECTED / n)
+        step_size = _STEP_SIZE[self.method] if self.learning_rate is None else self.learning_rate
+        return Recipe(n, self.steps, rate, self.clip, step_size, self.momentum)
+
+    def delta_of(self, n: int) -> float:
+        """Delta for n training images: as given, or 1 / (10 n), rounded down to three digits."""
+        if self.delta is not None:
+            return self.delta
+        whole = 1 / (10 * n)
+        unit = 10.0 ** (math.floor(math.log10(whole)) - 2)
+        return float(f"{math.floor(whole / unit * (1 + 1e-12)) * unit:.3g}")
+
+    def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
+        """Yield what attacks need of members and others, then what trained classifiers say of images that test.
+
+        See `membership_observing.observed` and `Seen`; `untuned` is why nothing was trained.
+
+        Raises:
+            AxisError: no labelled data, or neither part can be done.
+        """
+        if data is None or run.labels is None:
+            raise AxisError("no labelled data")
+        attacked = bool(self.attacks) and leaks.MEMBERS in run.sources
+        if attacked:
+            from efficiency360.axes.privacy import membership_observing  # noqa: PLC0415 - torch, in the worker only
+
+            heads = self.references if "calibrated" in self.attacks else 0
+            yield from membership_observing.observed(subject, run, heads=heads, batch_size=self.physical_batch)
+        if self.epsilons:
+            yield from self._trained(subject, data, run, alone=not attacked)
+
+    def _trained(self, subject: Subject, data: ImageStream, run: Run, *, alone: bool) -> Iterator[Evidence]:
+        """Train; why not is evidence where there is other evidence, and the end of the axis where there is none."""
+        from efficiency360.axes.privacy import finetuning  # noqa: PLC0415 - torch, in the worker only
+
+        try:
+            yield from finetuning.observed(self, subject, data, run)
+        except AxisError as error:
+            if alone:
+                raise
+            yield {"untuned": np.array([str(error)])}
+
+    def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:
+        """Count what is right, and attack.
+
+        Raises:
+            AxisError: no labels, what the worker says does not fit the split, the recipe or the claimed epsilon, or a
+                claim in the manifest that is disproven.
+        """
+        if labels is None:
+            raise AxisError("no labels")
+        trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence)
+        if not trained.measurements and not leaked.measurements:
+            raise AxisError("nothing was trained and nothing attacked: the evidence is empty")
         return Findings(
-            measurements=(
-                *membership.measured(seen, self.min_group),
-                *(canaries.measured(proof) if proof else ()),
-            ),
-            series=(
-                *membership_tables.tables(seen, self.min_group, self.exposed, by_file=self.shown_exposed),
-                *hygiene.table(evidence),
-            ),
-            caveats=(
-                *membership.doubts(seen, self.attacks, self.min_group),
-                *blind.doubts(seen),
-                *canaries.doubts(seen, proof),
-                *hygiene.doubts(evidence),
-            ),
+            measurements=(*trained.measurements, *leaked.measurements),
+            series=(*trained.series, *leaked.series),
+            caveats=(*trained.caveats, *leaked.caveats),
+            samples=trained.samples,
+        )
+
+    def _tuning(self, evidence: Evidence, labels: Labels) -> Findings:
+        if not self.epsilons:
+            return Findings(measurements=())
+        if "untuned" in evidence:
+            why = one_line(str(evidence["untuned"][0]))
+            text = f"Nothing was trained privately: {why}."
+            return Findings(measurements=(), caveats=(Caveat(id="privacy.untuned", severity="warning", text=text),))
+        seen = Seen.read(evidence, labels, self)
+        found, samples = numbers.measured(seen, np.random.default_rng(len(labels.classes)))
+        return Findings(
+            measurements=found,
+            series=tuple(numbers.series(seen, found)),
+            caveats=tuple(doubts(seen, found)),
+            samples=samples,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from efficiency360.axes.privacy.leaks import MEMBERS
 from efficiency360.dataset.likeness import looks
 from efficiency360.numerics.membership import references
 from efficiency360.numerics.membership.features import HeadInput
@@ -21,19 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.axes.base import Evidence, Run
-    from efficiency360.dataset.stream import ImageStream
     from efficiency360.subject.subject import Subject
 
 
-def observed(subject: Subject, data: ImageStream, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
+def observed(subject: Subject, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
     """Yield of each image its logits and its look, then the log odds under reference heads.
 
     `logits` (N, K) float32, `readable` (N,) bool, `look` (N, 256) float16 (see `dataset.likeness`), `pixels` (N,)
     uint64, a hash of the image as the model gets it. With heads: `reference` (N, R) float32 log odds of the label,
     `reference_trained` (N, R) bool, `on_logits` (1,) bool: the heads had the logits for features.
     """
-    labels = None if run.labels is None else torch.from_numpy(run.labels)
-    classes = 0 if run.labels is None else len(np.unique(run.labels))
+    data, given = run.sources[MEMBERS], run.given[MEMBERS].astype(np.int64)
+    labels, classes = torch.from_numpy(given), len(np.unique(given))
     count = references.affordable(heads, len(data), classes) if classes > 1 else 0
     total = len(data) + (references.STEPS if count else 0)
     features: list[torch.Tensor] = []
@@ -49,7 +49,7 @@ def observed(subject: Subject, data: ImageStream, run: Run, *, heads: int, batch
                 "pixels": _hashes(batch.images),
             }
             run.progress(batch.start + len(batch.readable), total)
-    if count and labels is not None:
+    if count:
         odds, trained = references.reference_odds(
             torch.cat(features).float().nan_to_num(),
             labels,

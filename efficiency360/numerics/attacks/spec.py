@@ -124,20 +124,26 @@ def specs_of(names: Iterable[str | Spec]) -> tuple[Spec, ...]:
 
 def _parsed(text: str) -> Spec:
     """An attack by name, with parameters where some are given: `CW(steps=20)`."""
-    name, _, rest = text.partition("(")
+    name, given, rest = text.partition("(")
     name = name.strip()
     if name not in (*OURS, *foreign_names()):
         raise InputError(f"there is no attack {text!a}{suggest(name, [*PRESETS, *OURS, *foreign_names()])}")
-    if not rest:
-        return Spec(name)
-    try:
-        call = ast.parse(f"f({rest}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or any(given.arg is None for given in call.keywords):
-            raise ValueError(text)
-        params = {str(given.arg): ast.literal_eval(given.value) for given in call.keywords}
-    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise InputError(f"attack {text!a} cannot be read; parameters are written as in 'CW(steps=20)'") from error
+    params = _params(rest) if given else {}
+    if params is None:
+        raise InputError(f"attack {text!a} cannot be read; parameters are written as in 'CW(steps=20)'")
     return Spec(name, params)
+
+
+def _params(text: str) -> dict[str, Any] | None:
+    """The parameters in `steps=20, c=1)`; None where they cannot be read."""
+    try:
+        call = ast.parse(f"f({text}", mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            return None
+        found = {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return None if None in found else {str(name): value for name, value in found.items()}
 
 
 def needs_gradients(specs: Iterable[Spec]) -> bool:

@@ -1,0 +1,1 @@
+"""Differentially private training steps: sampling, clipping, noise and their accounting."""

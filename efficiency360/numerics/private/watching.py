@@ -1,0 +1,187 @@
+"""Which layers of a model can be trained privately, and one watched pass that gives their clipped gradients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from efficiency360.errors import AxisError
+from efficiency360.numerics.private import layers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer whose parameters `names` are trained."""
+
+    path: str
+    module: nn.Module
+    names: tuple[str, ...]
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that are trained."""
+        own = dict(self.module.named_parameters(recurse=False))
+        return [own[name] for name in self.names]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, and of what is not, by why: the paths of the layers."""
+
+    layers: tuple[Layer, ...]
+    frozen: dict[str, tuple[str, ...]]
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All that are trained, in order."""
+        return [parameter for layer in self.layers for parameter in layer.parameters]
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Sums of images' clipped gradients, in the order of `Plan.parameters`, and their lengths (N,) after clipping."""
+
+    sums: list[Tensor]
+    lengths: Tensor
+
+
+@contextmanager
+def layer_by_layer() -> Iterator[None]:
+    """Keep torch from running several layers as one, which hooks would not see."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(value=False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(value=before)
+
+
+def plan(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, *, biases: str = "") -> Plan:
+    """Find out by a forward pass what can be trained.
+
+    Left as it is: what normalises by statistics of batches, parameters beside layers rather than in one, layers that
+    are called more than once or not by themselves, or do not answer a row an image, and tied parameters.
+
+    Args:
+        module: the model, in evaluation mode.
+        forward: images -> logits, by a call of `module`.
+        images: (N, C, H, W), N > 1.
+        biases: the path of the one layer of which more than the bias is trained; empty trains all parameters.
+    """
+    calls: Counter[str] = Counter()
+    fits: set[str] = set()
+    owners = {path: part for path, part in module.named_modules() if any(True for _ in part.parameters(recurse=False))}
+
+    def seen(path: str, inputs: tuple[object, ...], output: object) -> None:
+        calls[path] += 1
+        rows = [
+            one for one in (*inputs, output) if isinstance(one, Tensor) and one.ndim > 1 and len(one) == len(images)
+        ]
+        if len(inputs) == 1 and len(rows) == 2:  # noqa: PLR2004 - one in, one out
+            fits.add(path)
+
+    with ExitStack() as stack, torch.no_grad(), layer_by_layer():
+        for path, part in owners.items():
+            hook = part.register_forward_hook(lambda _part, inputs, output, path=path: seen(path, inputs, output))
+            stack.callback(hook.remove)
+        forward(images)
+    shared = Counter(id(one) for part in owners.values() for one in part.parameters(recurse=False))
+    chosen: list[Layer] = []
+    frozen: dict[str, list[str]] = {}
+    for path, part in owners.items():
+        why = _why_not(path, part, calls, fits, shared)
+        names = tuple(
+            name
+            for name, one in part.named_parameters(recurse=False)
+            if one.is_floating_point() and (not biases or path == biases or name == "bias")
+        )
+        if why:
+            frozen.setdefault(why, []).append(path or "the model itself")
+        elif names:
+            chosen.append(Layer(path, part, names))
+    return Plan(tuple(chosen), {why: tuple(paths) for why, paths in frozen.items()})
+
+
+def _why_not(path: str, part: nn.Module, calls: Counter[str], fits: set[str], shared: Counter[int]) -> str:
+    if isinstance(part, nn.modules.batchnorm._NormBase) and not isinstance(part, nn.modules.instancenorm._InstanceNorm):  # noqa: SLF001 - the base of all
+        return "normalises by statistics of batches"
+    if any(part.children()):
+        return "has parameters beside its layers"
+    if any(shared[id(one)] > 1 for one in part.parameters(recurse=False)):
+        return "shares parameters"
+    if calls[path] > 1:
+        return "is called more than once"
+    if path not in fits:
+        return "is not called by itself, with a row an image"
+    return ""
+
+
+def clipped_gradients(
+    chosen: Plan, forward: Callable[[Tensor], Tensor], images: Tensor, targets: Tensor, limit: float
+) -> Clipped:
+    """Sums of the images' gradients of the cross-entropy, each no longer than `limit` (infinite: as they are).
+
+    The parameters themselves need no gradient; all other parameters must not want one.
+
+    Raises:
+        AxisError: the model overwrites what it gave a layer, or its answers do not depend on its layers.
+    """
+    given: dict[str, Tensor] = {}
+    versions: dict[str, int] = {}
+    back: dict[str, Tensor] = {}
+    leaves: list[Tensor] = []
+
+    def watch(path: str, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+        given[path], versions[path] = inputs[0].detach(), inputs[0]._version  # noqa: SLF001 - changes when overwritten
+        started = None
+        if not output.requires_grad:
+            leaf = output.detach().requires_grad_()
+            leaves.append(leaf)
+            output = started = leaf.clone()
+        output.register_hook(lambda gradient: back.__setitem__(path, gradient.detach()))  # type: ignore[no-untyped-call]
+        return started
+
+    with ExitStack() as stack, layer_by_layer(), torch.enable_grad():
+        for layer in chosen.layers:
+            hook = layer.module.register_forward_hook(
+                lambda _part, inputs, output, path=layer.path: watch(path, inputs, output)
+            )
+            stack.callback(hook.remove)
+        loss = nn.functional.cross_entropy(forward(images).float(), targets, reduction="sum")
+        torch.autograd.grad(loss, leaves, allow_unused=True)
+    for path, tensor in given.items():
+        if tensor._version != versions[path]:  # noqa: SLF001 - see above
+            raise AxisError(
+                f"the model overwrites what it gave the layer '{path}'; it can be trained with method head only"
+            )
+    return _summed(chosen, given, back, limit)
+
+
+def _summed(chosen: Plan, given: dict[str, Tensor], back: dict[str, Tensor], limit: float) -> Clipped:
+    reached = [layer for layer in chosen.layers if layer.path in back]
+    if not reached:
+        raise AxisError("the model's answers do not depend on any layer that could be trained")
+    with torch.no_grad():
+        squares = [
+            layers.lengths_squared(layer.module, layer.names, given[layer.path], back[layer.path]) for layer in reached
+        ]
+        lengths = torch.stack(squares).sum(dim=0).sqrt()
+        weights = (limit / lengths.clamp_min(_TINY)).clamp_max(1)
+        sums: list[Tensor] = []
+        for layer in chosen.layers:
+            if layer.path not in back:
+                sums += [torch.zeros_like(parameter) for parameter in layer.parameters]
+                continue
+            a, g = given.pop(layer.path), back.pop(layer.path)
+            sums += layers.weighted_sums(layer.module, layer.names, a, g, weights)
+    return Clipped(sums, lengths * weights)
