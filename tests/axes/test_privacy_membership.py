@@ -152,12 +152,26 @@ def test_members_can_be_a_data_set_of_their_own(memorised, tmp_path):
     )
 
 
-def test_without_members_it_is_skipped_and_says_how_to_give_them():
-    images, labels = drawn(0, 40)
+def test_without_members_it_says_how_to_give_them():
+    images, labels = drawn(0, 100)
     record = privacy(Net(), from_arrays(images, labels))
-    assert record.status == "skipped"
+    assert record.status == "failed"
     assert "split" in record.reason
     assert "privacy.members=PATH" in record.reason
+    trained = privacy(Net(), from_arrays(images, labels), epsilons=[8], steps=3)
+    assert "privacy.members=PATH" in text(trained, "privacy.no_members")
+    assert {m.name for m in trained.measurements} == {
+        "privacy.dp_accuracy",
+        "privacy.dp_cost",
+        "privacy.nonprivate_accuracy",
+    }
+
+
+def test_members_are_attacked_where_nothing_can_be_trained():
+    images, labels = drawn(0, 60)
+    record = privacy(Net(), with_split(images, labels, 20), epsilons=[8])
+    assert "too few" in text(record, "privacy.untuned") or "train" in text(record, "privacy.untuned")
+    assert any(m.name == "privacy.mia_auc" for m in record.measurements)
 
 
 def test_too_few_members_or_classes_that_do_not_meet_fail_with_the_reason():

@@ -205,7 +205,7 @@ class Privacy(Axis):
             raise AxisError("no labels")
         trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence)
         if not trained.measurements and not leaked.measurements:
-            raise AxisError("nothing was trained and nothing attacked: the evidence is empty")
+            raise AxisError(leaks.NO_MEMBERS)
         return Findings(
             measurements=(*trained.measurements, *leaked.measurements),
             series=(*trained.series, *leaked.series),

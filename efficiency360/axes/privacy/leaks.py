@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 MEMBERS = "members"
 """The name of the stream of members and others, and of their labels in the briefing."""
 
+NO_MEMBERS = (
+    "no member data was given; mark images with a column split (train, test), give folders train/ and test/, or name"
+    " what the model was trained on with --set privacy.members=PATH"
+)
+
 
 def findings(axis: Privacy, evidence: Evidence) -> Findings:
     """Attack with what was seen of members and others; nothing but a caveat where there were none.
@@ -24,10 +29,7 @@ def findings(axis: Privacy, evidence: Evidence) -> Findings:
     if not axis.attacks:
         return Findings(measurements=())
     if "members.member" not in evidence:
-        text = (
-            "Membership was not attacked: no member data was given. Mark images with a column split (train, test), give"
-            " folders train/ and test/, or name what the model was trained on with --set privacy.members=PATH."
-        )
+        text = f"Membership was not attacked: {NO_MEMBERS}."
         return Findings(measurements=(), caveats=(Caveat(id="privacy.no_members", severity="info", text=text),))
     seen = membership_seen.read(evidence, axis.attacks, axis.max_unreadable)
     proof = canaries.of_model(seen)

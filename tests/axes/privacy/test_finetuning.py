@@ -216,7 +216,7 @@ class TestBadInput:
             ({"epsilons": [-1]}, "epsilons.0"),
             ({"epsilons": [float("nan")]}, "epsilons.0"),
             ({"epsilons": [float("inf")]}, "epsilons.0"),
-            ({"epsilons": []}, "epsilons"),
+            ({"epsilons": [], "attacks": []}, "nothing to measure"),
             ({"epsilons": [1, 1]}, "an epsilon stands there twice"),
             ({"seeds": 4}, "seeds"),
             ({"delta": 0}, "delta"),
