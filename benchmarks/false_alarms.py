@@ -47,11 +47,11 @@ MODELS = [
     "repvgg_a0",
     "densenet121",
 ]
-SIDE, EPOCHS = 64, 12
+SIDE, EPOCHS = 32, 10
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor]:
-    """(N, 3, 64, 64) in [0, 1] and labels (N,)."""
+    """(N, 3, 32, 32) in [0, 1] and labels (N,)."""
     images, labels = load_digits(return_X_y=True)
     small = torch.tensor(images, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     return nn.functional.interpolate(small, SIDE, mode="bilinear").repeat(1, 3, 1, 1), torch.tensor(labels)
@@ -76,7 +76,7 @@ def trained(name: str, images: torch.Tensor, labels: torch.Tensor) -> nn.Module:
 def accusations(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, list[str]]:
     """Clean accuracy, and the critical caveats of the axis."""
     settings = {
-        "robustness": {"corruptions": [], "eps": [2 / 255, 8 / 255], "attacks": ["quick", "square(queries=500)"]}
+        "robustness": {"corruptions": [], "eps": [2 / 255, 8 / 255], "attacks": ["quick", "square(queries=300)"]}
     }
     data = from_arrays(images.permute(0, 2, 3, 1).numpy(), labels.numpy())
     axes = ["accuracy", "robustness"]

@@ -163,6 +163,8 @@ def test_without_members_it_says_how_to_give_them():
     assert {m.name for m in trained.measurements} == {
         "privacy.dp_accuracy",
         "privacy.dp_cost",
+        "privacy.epsilon_lower_bound",
+        "privacy.epsilon_provable",
         "privacy.nonprivate_accuracy",
     }
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.privacy import leaks, membership, membership_seen, numbers
+from efficiency360.axes.privacy import canaries, leaks, membership, membership_seen, numbers
 from efficiency360.axes.privacy.doubts import doubts
 from efficiency360.axes.privacy.seen import Seen
 from efficiency360.axes.privacy.split import Split, split
@@ -50,7 +50,9 @@ class Privacy(Axis):
     1 / (10 n) of n training images unless given; `steps`, `batch` (images a step on average: half of them unless given,
     4,096 at most), `clip`, `learning_rate` and `momentum` of the training; `test_share` and `split_seed` where nothing
     says which images test; `keep_together`, columns whose groups are not parted (unless given, those with names such
-    as patient_id); `physical_batch`, images in memory at once.
+    as patient_id); `physical_batch`, images in memory at once; `canaries`, how many examples a further training of the
+    last layer at each epsilon has planted in it, or left out, by fair coins (0: no such training): what its weights
+    give away of the coins is `privacy.epsilon_lower_bound`.
 
     Nothing is chosen by results: all of these are fixed before the first image is seen, so no choice has to be paid
     for, and images that test are seen once, at the end. Trainings of one seed take the same images in the same steps
@@ -99,6 +101,7 @@ class Privacy(Axis):
     split_seed: Annotated[int, Field(ge=0)] = 0
     keep_together: tuple[str, ...] | None = None
     physical_batch: Annotated[int, Field(ge=1)] = 32
+    canaries: Annotated[int, Field(ge=0, le=100_000)] = 500
 
     members: str | None = None
     attacks: tuple[membership.Attack, ...] = ("loss", "calibrated")
@@ -223,7 +226,7 @@ class Privacy(Axis):
         seen = Seen.read(evidence, labels, self)
         found, samples = numbers.measured(seen, np.random.default_rng(len(labels.classes)))
         return Findings(
-            measurements=found,
+            measurements=(*found, *(one for proof in seen.proofs for one in canaries.measured(proof))),
             series=tuple(numbers.series(seen, found)),
             caveats=tuple(doubts(seen, found)),
             samples=samples,

@@ -13,7 +13,7 @@ from efficiency360.records import Caveat, Measurement
 from efficiency360.statistics import canaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from efficiency360.axes.privacy.membership_seen import Seen
 
 CONFIDENCE = 0.95
+TUNING = "private fine-tuning"
+_COINS = 2305
 _FAIR = 4.0
 """Standard deviations from one half, beyond which coins are not believed to be fair."""
 
@@ -39,6 +41,7 @@ class Proof:
     delta: float
     bound: float
     largest: float
+    epsilon: float | None = None
 
     def told(self) -> str:
         """The proof in words."""
@@ -50,8 +53,35 @@ class Proof:
         )
 
 
-def prove(
-    of: str, scores: NDArray[np.float64], included: NDArray[np.bool_], delta: float, each_way: int | None = None
+def coins(m: int, index: int) -> NDArray[np.bool_]:
+    """The fair coins (m,) of the `index`-th training with canaries, the same wherever they are asked for."""
+    return np.random.default_rng([_COINS, index]).integers(0, 2, m).astype(bool)
+
+
+def of_training(scores: NDArray[np.float64], epsilons: Sequence[float], delta: float) -> list[Proof]:
+    """What trainings with canaries prove, one for each epsilon, from scores (E, m).
+
+    Raises:
+        AxisError: the scores do not fit, or a training is less private than it was to be.
+    """
+    if scores.ndim != 2 or len(scores) != len(epsilons) or not np.isfinite(scores).all():  # noqa: PLR2004 - (E, m)
+        raise AxisError("the scores of the canaries do not fit the number of trainings, or are no numbers")
+    proofs = []
+    for index, (row, epsilon) in enumerate(zip(scores, epsilons, strict=True)):
+        proof = prove(TUNING, row, coins(len(row), index), delta, epsilon=epsilon)
+        check_claim(proof, epsilon)
+        proofs.append(proof)
+    return proofs
+
+
+def prove(  # noqa: PLR0913 - two have defaults
+    of: str,
+    scores: NDArray[np.float64],
+    included: NDArray[np.bool_],
+    delta: float,
+    each_way: int | None = None,
+    *,
+    epsilon: float | None = None,
 ) -> Proof:
     """Guess the canaries (m,) with the highest scores in and those with the lowest out, and count.
 
@@ -61,18 +91,20 @@ def prove(
         included: (m,), what a fair coin of its own decided for each.
         delta: of the guarantee that is put to the test.
         each_way: how many are guessed in, and as many out, fixed before anything was seen (default: from m alone).
+        epsilon: what the training was to keep, to tell several from each other.
     """
     m = len(scores)
     each_way = canaries.guesses_each_way(m) if each_way is None else each_way
     right = canaries.right_guesses(scores, included, each_way)
     bound = canaries.epsilon_bound(m, 2 * each_way, right, delta, CONFIDENCE)
     largest = canaries.largest_bound(m, 2 * each_way, delta, CONFIDENCE)
-    return Proof(of, m, 2 * each_way, right, delta, bound, largest)
+    return Proof(of, m, 2 * each_way, right, delta, bound, largest, epsilon)
 
 
 def measured(proof: Proof) -> Iterator[Measurement]:
     """The bound, and beside it the largest that the canaries could have proven."""
     params = {"confidence": CONFIDENCE, "of": proof.of}
+    params |= {} if proof.epsilon is None else {"epsilon": proof.epsilon}
     for name, value in (("epsilon_lower_bound", proof.bound), ("epsilon_provable", proof.largest)):
         better = "lower" if name == "epsilon_lower_bound" else None
         yield Measurement.model_validate(

@@ -26,6 +26,7 @@ def doubts(seen: Seen, found: Sequence[Measurement]) -> Iterator[Caveat]:
     yield from _protocol(seen)
     for note in seen.notes:
         yield _caveat("trained", "info", f"{one_line(note, _LONGEST)}.")
+    yield from _canaries(seen)
     yield from _split(seen)
     yield from seen.labels.caveats
     yield from _learnt(seen, found)
@@ -66,6 +67,16 @@ def _without(method: str) -> str:
     if method == "head":
         return "neither clipped nor noisy"
     return "clipped as well, which deep models need, but without noise: the cost is that of noise"
+
+
+def _canaries(seen: Seen) -> Iterator[Caveat]:
+    for proof in seen.proofs:
+        yield _caveat("canaries", "info", f"Further training at epsilon {proof.epsilon:g}: {proof.told()}.")
+    if seen.proofs:
+        text = "What canaries prove is a lower bound: it finds mistakes in the training, and is no guarantee."
+        yield _caveat("canaries", "info", text)
+    elif seen.axis.method != "head":
+        yield _caveat("canaries", "info", "No empirical epsilon: canaries are planted for method head only.")
 
 
 def _split(seen: Seen) -> Iterator[Caveat]:

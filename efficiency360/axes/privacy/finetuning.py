@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from efficiency360.axes.privacy.canaries import coins
 from efficiency360.axes.privacy.split import TEST, TRAIN
 from efficiency360.errors import AxisError
+from efficiency360.numerics.membership import canaries
 from efficiency360.numerics.private import accountant, head
 from efficiency360.numerics.private import features as before_head
 from efficiency360.numerics.private.recipe import Run as Training
@@ -105,7 +107,28 @@ def _heads(
     )
     predicted = head.answers(trained, x[parts.test]).argmax(dim=-1).numpy()
     yield evidence(axis, parts, sigmas, predicted, [trained.trail])
+    yield _watched(axis, x[parts.train], parts, sigmas, features)
     yield {"dp_note": np.array([_source(found)])}
+
+
+def _watched(axis: Privacy, x: Tensor, parts: Parts, sigmas: list[float], features: Tensor) -> Evidence:
+    """Train once more at each noise multiplier, with canaries that coins put there; scores (E, C) of all canaries.
+
+    They are random features as images have them, with random labels; scored is how far the weights moved for them.
+    """
+    if not axis.canaries:
+        return {}
+    classes, scores = len(parts.classes), []
+    for index, sigma in enumerate(sigmas):
+        chance = torch.Generator().manual_seed(index)
+        planted, labels = canaries.planted(features, classes, axis.canaries, chance)
+        extra, chosen = head.normalised(planted), torch.from_numpy(coins(axis.canaries, index))
+        both = torch.cat([x, extra[chosen]]), torch.cat([parts.targets, labels[chosen]])
+        recipe = replace(axis.recipe(len(x)), n=len(both[0]))
+        trained = head.train(*both, classes, recipe, [Training(index, sigma)])
+        weights = trained.weights[0]
+        scores.append(canaries.alignment(weights, torch.zeros_like(weights), extra, labels).double().numpy())
+    return {"dp_canaries": np.stack(scores)}
 
 
 def _source(found: Head) -> str:

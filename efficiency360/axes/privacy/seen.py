@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficiency360.axes.privacy import canaries
 from efficiency360.errors import AxisError
 from efficiency360.statistics import renyi
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from efficiency360.axes.base import Evidence, Labels
     from efficiency360.axes.privacy.axis import Privacy
+    from efficiency360.axes.privacy.canaries import Proof
     from efficiency360.axes.privacy.split import Split
     from efficiency360.numerics.private.recipe import Recipe
 
@@ -48,6 +50,7 @@ class Seen:
     bound: NDArray[np.float64]
     unread: int
     notes: tuple[str, ...]
+    proofs: tuple[Proof, ...] = ()
 
     @classmethod
     def read(cls, evidence: Evidence, labels: Labels, axis: Privacy) -> Seen:
@@ -80,7 +83,18 @@ class Seen:
             bound=bound,
             unread=unread,
             notes=tuple(str(note) for note in evidence.get("dp_note", ())),
+            proofs=_proofs(evidence, axis, delta),
         )
+
+
+def _proofs(evidence: Evidence, axis: Privacy, delta: float) -> tuple[Proof, ...]:
+    """What canaries prove of further trainings; the last layer's only."""
+    if not axis.canaries or axis.method != "head":
+        return ()
+    scores = evidence["dp_canaries"].astype(np.float64)
+    if scores.shape != (len(axis.epsilons), axis.canaries):
+        raise AxisError("the scores of the canaries do not fit their number")
+    return tuple(canaries.of_training(scores, axis.epsilons, delta))
 
 
 def _check_positions(found: NDArray[np.int64], planned: NDArray[np.int64]) -> int:
