@@ -38,10 +38,11 @@ def evaluate(method: Method, rows: Rows, logits: Logits, tally: Tally) -> Seen:
         return _looked(rows["x"], forward(logits, rows["x"]))
     if look is None or not look.any():
         return _graded(method, rows, logits, tally)
-    graded = {name: tensor[~look] for name, tensor in rows.items() if tensor.dim() == 1 or name == "x"}
+    near, far = look.nonzero()[:, 0], (~look).nonzero()[:, 0]
+    graded = {name: rows[name].index_select(0, far) for name in rows if rows[name].dim() == 1 or name == "x"}
     seen = _graded(method, graded, logits, tally)
-    answers = forward(logits, rows["x"][look])
-    return _merged(look, _looked(rows["x"][look], answers), seen)
+    x = rows["x"].index_select(0, near)
+    return _merged(near, far, _looked(x, forward(logits, x)), seen)
 
 
 def _looked(x: Tensor, answers: Tensor) -> Seen:
@@ -80,11 +81,14 @@ def _counted(x: Tensor, grad: Tensor, tally: Tally) -> Tensor:
     return torch.where(per_row(broken, grad), 0, grad)
 
 
-def _merged(look: Tensor, looked: Seen, graded: Seen) -> Seen:
+def _merged(near: Tensor, far: Tensor, looked: Seen, graded: Seen) -> Seen:
+    """Both parts in the rows that they come from; a gradient that nobody asked for is left as it is in memory."""
     parts = []
     for name in ("logits", "loss", "grad", "graded"):
         one, other = getattr(looked, name), getattr(graded, name)
-        whole = other.new_empty((len(look), *other.shape[1:]))
-        whole[look], whole[~look] = one.to(other.dtype), other
+        whole = other.new_empty((len(near) + len(far), *other.shape[1:]))
+        whole.index_copy_(0, far, other)
+        if name != "grad":
+            whole.index_copy_(0, near, one.to(other.dtype))
         parts.append(whole)
     return Seen(*parts)

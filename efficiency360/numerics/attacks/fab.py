@@ -52,7 +52,7 @@ class Fab(Method):
         """Misclassified and within the radius: on the way it also meets adversarial images outside."""
         wrong = misclassified(seen.logits, rows["label"])
         at = wrong.nonzero()[:, 0]
-        wrong[at] = self.ball.length(rows["x"][at] - rows["clean"][at]) <= self.ball.eps
+        wrong[at] = self.ball.length(rows["x"].index_select(0, at) - rows["clean"].index_select(0, at)) <= self.ball.eps
         return wrong
 
     def advance(self, rows: Rows, seen: Seen) -> Tensor:
@@ -80,18 +80,23 @@ class Fab(Method):
     def _note(self, rows: Rows, wrong: Tensor) -> None:
         """Keep the points that are misclassified and nearer than any before."""
         at = wrong.nonzero()[:, 0]
-        length = self.ball.length(rows["x"][at] - rows["clean"][at])
+        length = self.ball.length(rows["x"].index_select(0, at) - rows["clean"].index_select(0, at))
         nearer = length < rows["distance"][at]
         at = at[nearer]
-        rows["near"][at], rows["distance"][at] = rows["x"][at], length[nearer]
+        rows["near"][at], rows["distance"][at] = rows["x"].index_select(0, at), length[nearer]
 
     def _drawn_back(self, rows: Rows, seen: Seen, at: Tensor) -> Tensor:  # noqa: ARG002 - called like `_stepped`
         """Points on the line to the clean image."""
-        return torch.lerp(rows["clean"][at], rows["x"][at], self.spec.number("beta"))
+        return torch.lerp(rows["clean"].index_select(0, at), rows["x"].index_select(0, at), self.spec.number("beta"))
 
     def _stepped(self, rows: Rows, seen: Seen, at: Tensor) -> Tensor:
         """Both projections onto the linearised boundary, from here and from the clean image, mixed (algorithm 1)."""
-        x, clean, grad, height = rows["x"][at], rows["clean"][at], seen.grad[at], seen.loss[at]
+        x, clean, grad, height = (
+            rows["x"].index_select(0, at),
+            rows["clean"].index_select(0, at),
+            seen.grad.index_select(0, at),
+            seen.loss[at],
+        )
         at_clean = height + torch.linalg.vecdot(grad.flatten(1), (clean - x).flatten(1))
         here = onto_hyperplane(x, grad, height, self.ball.norm)
         there = onto_hyperplane(clean, grad, at_clean, self.ball.norm)

@@ -32,7 +32,10 @@ class Fresh:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the model said of `x`: logits (N, K), losses (N,), gradients like `x`; `graded` (N,) where there are any."""
+    """What the model said of `x`: logits (N, K), losses (N,), gradients like `x`; `graded` (N,) where there are any.
+
+    Where there is no gradient, what stands in its place means nothing.
+    """
 
     logits: Tensor
     loss: Tensor

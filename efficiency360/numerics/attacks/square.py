@@ -128,11 +128,11 @@ class Window:
 
     def read(self, images: Tensor) -> Tensor:
         """The squares (n, C, side, side) of images (N, C, H, W), contiguous."""
-        return images.view(-1)[self.places]
+        return images.view(-1).index_select(0, self.places.view(-1)).view(self.places.shape)
 
     def write(self, images: Tensor, squares: Tensor) -> None:
         """Put squares into images."""
-        images.view(-1)[self.places] = squares
+        images.put_(self.places, squares)
 
 
 def windows(images: Tensor, sides: Tensor, tops: Tensor, lefts: Tensor) -> Iterator[Window]:
