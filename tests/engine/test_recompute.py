@@ -29,7 +29,9 @@ AXES = ["cost", "accuracy", "uncertainty"]
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("finished") / "out"
-    efficiency360.audit("zoo:digits_transformer", "digits", audit="release", axes=AXES, threads=1, limit=200, out=out)
+    efficiency360.audit(
+        "zoo:digits_transformer", "digits", audit="release", axes=[*AXES, "robustness"], threads=1, limit=200, out=out
+    )
     return out
 
 
@@ -264,7 +266,9 @@ def test_without_evidence_the_numbers_stand_and_it_is_said_unless_all_must_be_me
     gated = gate(folder, baseline="none")
     assert gated.card.verdict.outcome == "pass"
     told = gated.card.verdict.reasons[-1]
-    assert "not measured again: cost, accuracy, uncertainty: its evidence is not beside the scorecard" in told
+    assert (
+        "not measured again: cost, accuracy, uncertainty, robustness: its evidence is not beside the scorecard" in told
+    )
     with pytest.raises(InputError, match="not all can be measured again"):
         gate(folder, baseline="none", again=True)
 
