@@ -15,6 +15,7 @@ def test_it_lists_axes_with_time_and_memory_and_never_passes(e360, tmp_path):
         "accuracy",
         "uncertainty",
         "robustness",
+        "privacy",
         "transparency",
         "fairness",
         "resolution",
