@@ -251,7 +251,7 @@ class TestPlanted:
     """What a training forgets shows in what it says of itself, held against what the accountant was told."""
 
     def test_forgotten_noise(self, monkeypatch):
-        monkeypatch.setattr(head.torch, "randn", lambda *size, **_more: torch.zeros(size[0]))
+        monkeypatch.setattr(head.torch, "randn", lambda *size, **_more: torch.zeros(*size))
         assert "the noise that was added is not that which the accountant was told" in audited().reason
 
     def test_half_the_noise(self, monkeypatch):
