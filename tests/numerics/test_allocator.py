@@ -12,7 +12,8 @@ _LARGE = 256 << 20
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux") or _glibc() is None, reason="the C library is not glibc")
-def test_freed_memory_is_kept_inside_and_given_back_afterwards():
+def test_freed_memory_is_kept_inside_and_given_back_afterwards(monkeypatch):
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
     before = memory.process_now()
     with freed_memory_is_kept():
         np.ones(_LARGE, np.uint8)
