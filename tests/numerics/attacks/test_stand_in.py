@@ -107,3 +107,34 @@ def test_with_a_stand_in_the_same_images_fall(linear):
     plain = sweep(model.module, model.chunks(), specs, "Linf", eps)
     cheap = sweep(model.module, model.chunks(), specs, "Linf", eps, stand_in=lambda x: model.module(x.double().float()))
     assert (plain.survived == cheap.survived).all()
+
+
+class Both(nn.Module):
+    """Needs what a rectifier was given after it has been rectified."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.rectifier = nn.Conv2d(3, 4, 4, stride=4), nn.ReLU()
+
+    def forward(self, images):
+        hidden = self.convolution(images)
+        return (self.rectifier(hidden) - hidden).mean((2, 3))
+
+
+def test_a_rectifier_writes_over_its_input_only_where_nobody_else_reads_it():
+    images = torch.rand(2, 3, 8, 8)
+    cheap = stand_in(Both().eval(), images, lambda answer: answer)
+    assert torch.allclose(cheap(images), cheap.module(images), atol=1e-6)
+    assert not any(part.inplace for part in cheap.modules() if isinstance(part, nn.ReLU))
+    plain = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3)).eval()
+    assert any(part.inplace for part in stand_in(plain, images, lambda a: a).modules() if isinstance(part, nn.ReLU))
+    assert not plain[1].inplace
+
+
+def test_a_stand_in_with_other_gradients_is_none():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
+    images = torch.rand(2, 3, 8, 8)
+    assert stand_in(module, images, lambda answer: answer) is not None
+    turned = lambda part, _grads_in, grads_out: (-grads_out[0],)  # noqa: E731, ARG005 - a hook
+    module[0].register_full_backward_hook(turned)
+    assert stand_in(module, images, lambda answer: answer) is None
