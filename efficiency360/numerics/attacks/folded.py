@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
-    from torch.autograd.function import FunctionCtx
 
 _IMAGES = 4
 _FEW = 4
@@ -42,27 +41,12 @@ class StandIn(nn.Module):
         return self.module(images.contiguous(memory_format=torch.channels_last))
 
 
-class _LaidOut(torch.autograd.Function):
-    """Nothing, whose gradient is laid out channels last: layers before a flattening would mix layouts otherwise."""
+class Flat(nn.Module):
+    """Flattens images that are laid out channels last as they lie in memory: (N, C, H, W) -> (N, H W C), not a copy."""
 
-    @staticmethod
-    def forward(ctx: FunctionCtx, images: Tensor) -> Tensor:  # noqa: ARG004 - autograd calls it so
-        return images.view_as(images)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:  # noqa: ARG004 - the same
-        return grads[0].contiguous(memory_format=torch.channels_last)
-
-
-class Flat(nn.Flatten):
-    """`nn.Flatten` whose gradient is laid out channels last."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the base's name
-        """(N, C, H, W) -> (N, C H W)."""
-        images = input
-        if torch.is_grad_enabled() and images.requires_grad and images.dim() == _IMAGES:
-            images = _LaidOut.apply(images)
-        return super().forward(images)
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, H W C)."""
+        return images.permute(0, 2, 3, 1).flatten(1)
 
 
 def stand_in(module: nn.Module, images: Tensor, answer: Callable[[Any], Tensor]) -> nn.Module | None:
@@ -98,6 +82,7 @@ def _made(module: nn.Module, images: Tensor, *, in_place: bool) -> nn.Module | N
     cheap = copy.deepcopy(module).requires_grad_(False)
     if not _folded(cheap, images) + _strided(cheap):
         return None
+    _flattened(cheap, images)
     for part in cheap.modules():
         if in_place and isinstance(part, nn.ReLU | nn.ReLU6):
             part.inplace = True
@@ -120,8 +105,8 @@ def _same(module: nn.Module, cheap: nn.Module, images: Tensor, answer: Callable[
 
 def _folded(module: nn.Module, images: Tensor) -> int:
     """Fold what can be folded in place; how many pairs that were."""
-    pairs = _pairs(module, images)
-    for convolution, normalisation in pairs:
+    pairs = _pairs(module, images, lambda part: isinstance(part, nn.Conv2d), _foldable)
+    for convolution, normalisation, _ in pairs:
         layer, after = module.get_submodule(convolution), module.get_submodule(normalisation)
         module.set_submodule(convolution, fuse_conv_bn_eval(layer, after))  # type: ignore[type-var, arg-type]
         module.set_submodule(normalisation, _rest(after))
@@ -129,14 +114,27 @@ def _folded(module: nn.Module, images: Tensor) -> int:
 
 
 def _strided(module: nn.Module) -> int:
-    """Replace convolutions that are slow backward, and flattenings, in place; how many convolutions."""
+    """Replace convolutions that are slow backward in place; how many."""
     slow = [(name, part) for name, part in module.named_modules() if name and can_be_strided(part) and _is_slow(part)]
     for name, part in slow:
         module.set_submodule(name, Strided(part))
-    flat = [(name, part) for name, part in module.named_modules() if name and type(part) is nn.Flatten]
-    for name, part in flat:
-        module.set_submodule(name, Flat(part.start_dim, part.end_dim))
     return len(slow)
+
+
+def _flattened(module: nn.Module, images: Tensor) -> None:
+    """Have linear layers after a flattening take numbers in the order in which they lie in memory."""
+    for flattening, linear, shape in _pairs(module, images, _is_flat, lambda part: type(part) is nn.Linear):
+        if len(shape) != _IMAGES:
+            continue
+        layer = module.get_submodule(linear)
+        assert isinstance(layer, nn.Linear)  # noqa: S101 - it was looked for
+        weight = layer.weight.detach().reshape(-1, *shape[1:]).permute(0, 2, 3, 1).flatten(1)
+        layer.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
+        module.set_submodule(flattening, Flat())
+
+
+def _is_flat(part: nn.Module) -> bool:
+    return type(part) is nn.Flatten and (part.start_dim, part.end_dim) == (1, -1)
 
 
 def _is_slow(layer: nn.Conv2d) -> bool:
@@ -146,31 +144,40 @@ def _is_slow(layer: nn.Conv2d) -> bool:
     return layer.in_channels <= _FEW or (overlaps and layer.in_channels * stride**2 <= _MODERATE)
 
 
-def _pairs(module: nn.Module, images: Tensor) -> list[tuple[str, str]]:
-    """Names of convolutions and the normalisations that took their outputs, each called once in a forward pass."""
-    made: dict[int, str] = {}
+def _pairs(
+    module: nn.Module,
+    images: Tensor,
+    first: Callable[[nn.Module], bool],
+    second: Callable[[nn.Module], bool],
+) -> list[tuple[str, str, torch.Size]]:
+    """Names of first and second parts, where a second took what a first made, each called once in a forward pass.
+
+    Beside them the shape of what the first was given.
+    """
+    made: dict[int, tuple[str, torch.Size]] = {}
     calls: dict[str, int] = {}
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str, torch.Size]] = []
     alive: list[Tensor] = []  # an id is only unique while its tensor lives
 
     def watch(name: str) -> Callable[[nn.Module, Sequence[Tensor], Tensor], None]:
         def hook(part: nn.Module, inputs: Sequence[Tensor], output: Tensor) -> None:
             calls[name] = calls.get(name, 0) + 1
             alive.extend((inputs[0], output))
-            if isinstance(part, nn.Conv2d):
-                made[id(output)] = name
+            if first(part):
+                made[id(output)] = name, inputs[0].shape
             elif id(inputs[0]) in made:
-                pairs.append((made[id(inputs[0])], name))
+                before, shape = made[id(inputs[0])]
+                pairs.append((before, name, shape))
 
         return hook
 
-    parts = [(name, part) for name, part in module.named_modules() if isinstance(part, nn.Conv2d) or _foldable(part)]
+    parts = [(name, part) for name, part in module.named_modules() if first(part) or second(part)]
     hooks = [part.register_forward_hook(watch(name)) for name, part in parts]
     with torch.inference_mode():
         module(images[:1].clone())
     for hook in hooks:
         hook.remove()
-    return [pair for pair in pairs if all(calls[name] == 1 for name in pair)]
+    return [pair for pair in pairs if calls[pair[0]] == calls[pair[1]] == 1]
 
 
 def _foldable(part: nn.Module) -> bool:

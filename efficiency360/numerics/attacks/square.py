@@ -115,8 +115,9 @@ class Square(Method):
             "column": (dice[:, 1] * (width - side + 1)).long(),
             "dice": dice,
         }
+        everyone = bool(chosen.all())
         for name, tensor in drawn.items():
-            rows[name] = torch.where(per_row(chosen, tensor), tensor, rows[name])
+            rows[name] = tensor if everyone else torch.where(per_row(chosen, tensor), tensor, rows[name])
 
 
 @dataclass(frozen=True)

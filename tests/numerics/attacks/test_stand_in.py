@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from efficiency360.numerics.attacks import Spec, stand_in, sweep
+from efficiency360.numerics.attacks.folded import Flat
 from efficiency360.numerics.attacks.strided import Strided
 
 
@@ -138,3 +139,32 @@ def test_a_stand_in_with_other_gradients_is_none():
     turned = lambda part, _grads_in, grads_out: (-grads_out[0],)  # noqa: E731, ARG005 - a hook
     module[0].register_full_backward_hook(turned)
     assert stand_in(module, images, lambda answer: answer) is None
+
+
+def test_a_linear_layer_takes_a_flattened_image_as_it_lies_in_memory():
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 3 * 5, 6)).eval()
+    images = torch.rand(2, 3, 8, 12, requires_grad=True)
+    before = module[3].weight.clone()
+    cheap = stand_in(module, images.detach(), lambda answer: answer)
+    assert any(isinstance(part, Flat) for part in cheap.modules())
+    assert torch.allclose(cheap(images), module(images), atol=1e-5)
+    one, other = (torch.autograd.grad(form(images)[:, 2].sum(), images)[0] for form in (module, cheap))
+    assert torch.allclose(one, other, atol=1e-6)
+    assert torch.equal(module[3].weight, before)
+
+
+def test_what_else_reads_a_flattened_image_gets_it_as_it_was():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.Flatten())
+            self.head = nn.Linear(36, 5)
+
+        def forward(self, images):
+            flat = self.body(images)
+            return self.head(flat) + flat[:, :5]
+
+    images = torch.rand(2, 3, 8, 8)
+    module = Twice().eval()
+    cheap = stand_in(module, images, lambda answer: answer)
+    assert cheap is None or torch.allclose(cheap(images), module(images), atol=1e-5)
