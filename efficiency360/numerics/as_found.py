@@ -20,7 +20,7 @@ def left_as_found(module: nn.Module, images: Tensor) -> Iterator[nn.Module]:
     plain: nn.Module = getattr(module, "_orig_mod", module)
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=[images.device] if images.is_cuda else []))
-        stack.enter_context(_without_fused_attention())
+        stack.enter_context(without_fused_attention())
         for part in plain.modules():
             _keep_state(part, stack)
             _uncompile(part, stack)
@@ -64,7 +64,7 @@ def _learns(weight: nn.Parameter) -> bool:
 
 
 @contextmanager
-def _without_fused_attention() -> Iterator[None]:
+def without_fused_attention() -> Iterator[None]:
     """Make ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` run operator by operator."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(value=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from efficiency360.arrays import load_arrays
 from efficiency360.audited import IMAGES, evidence_bytes
 from efficiency360.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, NDArray[np.generic]]
 
+Found = TypeVar("Found")
 EVIDENCE = "evidence"
 Why = Literal["alone", "hidden", "absent", "changed", "unreadable", "none"]
 """There is only the scorecard; images were not wanted; the file is not there; it is not the one that the scorecard
@@ -96,3 +97,38 @@ def named(card: Scorecard, folder: Path) -> tuple[Named, str | None]:
         return Named([int(one) for one in arrays["classes"].tolist()], list(map(str, names))), None
     except (MissingError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
         return Named(), artifact.path
+
+
+@dataclass(frozen=True)
+class Gathered(Generic[Found]):
+    """What a report can show of an axis's evidence, or why nothing; fields as those of `figures.Figures`."""
+
+    cases: Sequence[Found] = ()
+    missing: Why | None = None
+    path: str = ""
+    unnamed: str | None = None
+
+
+def gathered(
+    card: Scorecard,
+    folder: Path,
+    axis_id: str,
+    cases: Callable[[Arrays, Named], Iterable[Found]],
+    *,
+    images: bool,
+) -> Gathered[Found]:
+    """Take an axis's evidence apart with `cases`, which may raise what does not fit; never raises for it."""
+    artifact = evidence_of(card, axis_id)
+    if not images or artifact is None:
+        return Gathered(missing="alone" if images else "hidden")
+    try:
+        arrays = arrays_of(artifact, folder)
+    except MissingError as missing:
+        return Gathered(missing=missing.why, path=artifact.path)
+    if "shown" not in arrays:
+        return Gathered(missing="none", path=artifact.path)
+    names, unnamed = named(card, folder)
+    try:
+        return Gathered(list(cases(arrays, names)), path=artifact.path, unnamed=unnamed)
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError):
+        return Gathered(missing="unreadable", path=artifact.path)

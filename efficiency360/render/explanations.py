@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from efficiency360.render import png
-from efficiency360.render.beside import MissingError, arrays_of, evidence_of, named
+from efficiency360.render.beside import gathered
 from efficiency360.render.exhibits import BYTES, LARGEST, coarse
 
 if TYPE_CHECKING:
@@ -72,25 +72,11 @@ class _Case:
 
 def read(card: Scorecard, folder: Path, *, images: bool) -> Explained:
     """The overlays for a report of a scorecard in a folder; never raises for what the folder holds."""
-    artifact = evidence_of(card, AXIS)
-    if not images or artifact is None:
-        return Explained(missing="alone" if images else "hidden")
-    try:
-        return _explained(card, arrays_of(artifact, folder), folder, artifact.path)
-    except MissingError as missing:
-        return Explained(missing=missing.why, path=artifact.path)
-
-
-def _explained(card: Scorecard, arrays: Arrays, folder: Path, path: str) -> Explained:
-    if "shown" not in arrays:
-        raise MissingError("none")
-    names, unnamed = named(card, folder)
-    try:
-        cases = list(_cases(arrays, names))
-    except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise MissingError("unreadable") from error
-    overlays, coarser = _fitted(cases[:MOST])
-    return Explained(overlays, path=path, kept=len(cases), coarser=coarser, unnamed=unnamed)
+    found = gathered(card, folder, AXIS, _cases, images=images)
+    if found.missing:
+        return Explained(missing=found.missing, path=found.path)
+    overlays, coarser = _fitted(found.cases[:MOST])
+    return Explained(overlays, path=found.path, kept=len(found.cases), coarser=coarser, unnamed=found.unnamed)
 
 
 def _cases(arrays: Arrays, names: Named) -> Iterator[_Case]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from efficiency360.render import explanations, png
-from efficiency360.render.beside import MissingError, Named, Why, arrays_of, evidence_of, named
+from efficiency360.render.beside import gathered
 from efficiency360.render.exhibits import Case, Exhibit, fitted
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from efficiency360.records import Scorecard
-    from efficiency360.render.beside import Arrays
+    from efficiency360.render.beside import Arrays, Named, Why
     from efficiency360.render.explanations import Explained
 
 AXIS: Final = "robustness"
@@ -56,25 +56,11 @@ def read(card: Scorecard, folder: Path, *, images: bool = True) -> Figures:
 
 
 def _read(card: Scorecard, folder: Path, *, images: bool) -> Figures:
-    artifact = evidence_of(card, AXIS)
-    if not images or artifact is None:
-        return Figures(missing="alone" if images else "hidden")
-    try:
-        return _figures(card, arrays_of(artifact, folder), folder, artifact.path)
-    except MissingError as missing:
-        return Figures(missing=missing.why, path=artifact.path)
-
-
-def _figures(card: Scorecard, arrays: Arrays, folder: Path, path: str) -> Figures:
-    if "shown" not in arrays:
-        raise MissingError("none")
-    names, unnamed = named(card, folder)
-    try:
-        cases = list(_cases(arrays, names))
-    except (LookupError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise MissingError("unreadable") from error
-    exhibits, coarser = fitted(cases[:MOST])
-    return Figures(exhibits, path=path, kept=len(cases), coarser=coarser, unnamed=unnamed)
+    found = gathered(card, folder, AXIS, _cases, images=images)
+    if found.missing:
+        return Figures(missing=found.missing, path=found.path)
+    exhibits, coarser = fitted(found.cases[:MOST])
+    return Figures(exhibits, path=found.path, kept=len(found.cases), coarser=coarser, unnamed=found.unnamed)
 
 
 def _cases(arrays: Arrays, names: Named) -> Iterator[Case]:

@@ -11,9 +11,10 @@ import torch
 
 from efficiency360.axes.privacy.finetuning import Parts, evidence, trainings
 from efficiency360.errors import AxisError
+from efficiency360.numerics.as_found import without_fused_attention
 from efficiency360.numerics.private import features as before_head
 from efficiency360.numerics.private.tuning import NewHead, tune
-from efficiency360.numerics.private.watching import layer_by_layer, plan
+from efficiency360.numerics.private.watching import plan
 from efficiency360.subject.files.names import quoted
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _prepared(axis: Privacy, subject: Subject, pair: Tensor, classes: int) -> tu
 def _answers(tuned: Subject, images: NDArray[np.generic], rows: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """The index of the class given to each of the images at `rows`."""
     found = []
-    with torch.no_grad(), layer_by_layer():
+    with torch.no_grad(), without_fused_attention():
         for start in range(0, len(rows), size):
             logits = tuned.logits(tuned.to_input(images[rows[start : start + size]])).float()
             if not torch.isfinite(logits).all():

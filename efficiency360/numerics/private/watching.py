@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from efficiency360.errors import AxisError
+from efficiency360.numerics.as_found import without_fused_attention
 from efficiency360.numerics.private import layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _TINY = 1e-12
 
@@ -55,17 +56,6 @@ class Clipped:
     lengths: Tensor
 
 
-@contextmanager
-def layer_by_layer() -> Iterator[None]:
-    """Keep torch from running several layers as one, which hooks would not see."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(value=False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(value=before)
-
-
 def plan(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor, *, biases: str = "") -> Plan:
     """Find out by a forward pass what can be trained.
 
@@ -90,7 +80,7 @@ def plan(module: nn.Module, forward: Callable[[Tensor], Tensor], images: Tensor,
         if len(inputs) == 1 and len(rows) == 2:  # noqa: PLR2004 - one in, one out
             fits.add(path)
 
-    with ExitStack() as stack, torch.no_grad(), layer_by_layer():
+    with ExitStack() as stack, torch.no_grad(), without_fused_attention():
         for path, part in owners.items():
             hook = part.register_forward_hook(lambda _part, inputs, output, path=path: seen(path, inputs, output))
             stack.callback(hook.remove)
@@ -151,7 +141,7 @@ def clipped_gradients(
         output.register_hook(lambda gradient: back.__setitem__(path, gradient.detach()))  # type: ignore[no-untyped-call]
         return started
 
-    with ExitStack() as stack, layer_by_layer(), torch.enable_grad():
+    with ExitStack() as stack, without_fused_attention(), torch.enable_grad():
         for layer in chosen.layers:
             hook = layer.module.register_forward_hook(
                 lambda _part, inputs, output, path=layer.path: watch(path, inputs, output)

@@ -153,7 +153,7 @@ def test_a_linear_layer_takes_a_flattened_image_as_it_lies_in_memory():
     assert torch.equal(module[3].weight, before)
 
 
-def test_what_else_reads_a_flattened_image_gets_it_as_it_was():
+def test_where_something_else_reads_the_flattened_image_there_is_none():
     class Twice(nn.Module):
         def __init__(self):
             super().__init__()
@@ -164,7 +164,4 @@ def test_what_else_reads_a_flattened_image_gets_it_as_it_was():
             flat = self.body(images)
             return self.head(flat) + flat[:, :5]
 
-    images = torch.rand(2, 3, 8, 8)
-    module = Twice().eval()
-    cheap = stand_in(module, images, lambda answer: answer)
-    assert cheap is None or torch.allclose(cheap(images), module(images), atol=1e-5)
+    assert stand_in(Twice().eval(), torch.rand(2, 3, 8, 8), lambda answer: answer) is None
