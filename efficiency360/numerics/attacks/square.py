@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 _PLANNED = 10000
 _DRAWS = 2
+_AHEAD = 16
 DICE = 5
 """Random numbers of a query beside a sign for each channel: two places of two coordinates, and a turn."""
 
@@ -40,6 +42,7 @@ class Square(Method):
         self._queries = spec.count("queries")
         stretch = self._queries / _PLANNED if spec.number("rescale") else 1.0
         self._ends = torch.tensor([end * stretch for end in _HALVINGS])
+        self._known: dict[tuple[int, int], Tensor] = {}
 
     def begin(self, fresh: Fresh) -> Rows:
         """The first proposal is the start, and is kept whatever the model says of it."""
@@ -48,6 +51,7 @@ class Square(Method):
             "x": x, "clean": fresh.clean, "best": x.clone(), "label": fresh.labels, "key": fresh.keys,
             "it": zeros(x), "margin": zeros(x, x.dtype) - torch.inf, "side": zeros(x), "row": zeros(x),
             "dice": x.new_zeros((len(x), DICE + x.shape[1])),
+            "bank": x.new_zeros((len(x), _AHEAD, DICE + x.shape[1])), "banked": zeros(x) - _AHEAD,
             "column": zeros(x), "began": zeros(x, x.dtype) - torch.inf,
         }  # fmt: skip
 
@@ -106,9 +110,8 @@ class Square(Method):
     def _draw(self, rows: Rows, chosen: Tensor) -> None:
         """The size and the place of the coming square of chosen rows (N,) bool."""
         height, width = rows["x"].shape[-2:]
-        halvings = torch.bucketize(rows["it"].float(), self._ends.to(rows["it"].device))
-        side = self.side_of(self.spec.number("p") / 2.0**halvings, height, width)
-        dice = noise.uniform(rows["key"], (DICE + rows["x"].shape[1],), rows["it"])
+        side = self._sides(height, width).to(rows["it"].device)[rows["it"].clamp(max=self._queries)]
+        dice = self._thrown(rows)
         drawn = {
             "side": side,
             "row": (dice[:, 0] * (height - side + 1)).long(),
@@ -118,6 +121,27 @@ class Square(Method):
         everyone = bool(chosen.all())
         for name, tensor in drawn.items():
             rows[name] = tensor if everyone else torch.where(per_row(chosen, tensor), tensor, rows[name])
+
+    def _sides(self, height: int, width: int) -> Tensor:
+        """(Q + 1,) the side of the square of each query."""
+        if (height, width) not in self._known:
+            halvings = torch.bucketize(torch.arange(self._queries + 1.0), self._ends)
+            self._known[height, width] = self.side_of(self.spec.number("p") / 2.0**halvings, height, width)
+        return self._known[height, width]
+
+    def _thrown(self, rows: Rows) -> Tensor:
+        """(N, D) the random numbers of this query, drawn ahead: one large tensor costs less than many small ones."""
+        at = rows["it"] - rows["banked"]
+        if (at >= _AHEAD).any():
+            empty = (at >= _AHEAD // 2).nonzero()[:, 0]
+            first = rows["it"][empty]
+            draws = first[:, None] + torch.arange(_AHEAD, device=first.device)
+            keys = rows["key"][empty].repeat_interleave(_AHEAD)
+            drawn = noise.uniform(keys, rows["bank"].shape[2:], draws.flatten())
+            rows["bank"][empty] = drawn.view(len(empty), *rows["bank"].shape[1:]).to(rows["bank"].dtype)
+            rows["banked"][empty] = first
+            at = rows["it"] - rows["banked"]
+        return rows["bank"][torch.arange(len(at), device=at.device), at]
 
 
 @dataclass(frozen=True)
@@ -144,6 +168,11 @@ def windows(images: Tensor, sides: Tensor, tops: Tensor, lefts: Tensor) -> Itera
             continue
         rows = (sides == side).nonzero()[:, 0]
         first = (rows * channels * height + tops[rows]) * width + lefts[rows]
-        along = torch.arange(side, device=images.device)
-        offsets = torch.arange(channels, device=images.device)[:, None, None] * height * width
-        yield Window(rows, first[:, None, None, None] + offsets + along[:, None] * width + along)
+        yield Window(rows, first[:, None, None, None] + _square(side, channels, height, width, images.device))
+
+
+@lru_cache(maxsize=64)
+def _square(side: int, channels: int, height: int, width: int, device: torch.device) -> Tensor:
+    """(C, side, side) the places of a square's pixels behind that of its first."""
+    along = torch.arange(side, device=device)
+    return torch.arange(channels, device=device)[:, None, None] * height * width + along[:, None] * width + along

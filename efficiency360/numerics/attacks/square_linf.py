@@ -40,11 +40,9 @@ class SquareLinf(Square):
 
     def settle(self, rows: Rows, kept: Tensor) -> None:
         """Copy the squares one way or the other."""
-        for window in windows(rows["x"], rows["side"], rows["row"], rows["column"]):
-            mask = kept[window.rows, None, None, None]
-            squares = torch.where(mask, window.read(rows["x"]), window.read(rows["best"]))
-            for name in ("x", "best"):
-                window.write(rows[name], squares)
+        for into, out_of, chosen in (("best", "x", kept), ("x", "best", ~kept)):
+            for window in windows(rows[into], rows["side"] * chosen, rows["row"], rows["column"]):
+                window.write(rows[into], window.read(rows[out_of]))
 
     def side_of(self, share: Tensor, height: int, width: int) -> Tensor:
         """At least one pixel, at most the shorter side."""
