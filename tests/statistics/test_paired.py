@@ -17,11 +17,11 @@ from efficiency360.statistics.paired import (
     Bootstrap,
     Floor,
     decide,
-    group_gap_difference,
     group_means_difference,
     mean_difference,
     paired_bootstrap,
 )
+from efficiency360.statistics.paired_gaps import group_gap_difference
 from efficiency360.statistics.resampling import means_of_resamples
 
 SIMULATIONS = 2000

@@ -79,6 +79,13 @@ def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> It
         for one in compared
         if any(not (rates.true.known.all() and rates.false.known.all()) for rates in one.rates)
     ]
+    unknown = [one.judged.attribute.name for one in compared if one.rates and not one.odds and one.judged.count > 1]
+    if unknown:
+        text = (
+            f"No error rates were compared by {', '.join(unknown)}: fewer than two judged groups have images of a class"
+            " and of the others."
+        )
+        yield Caveat(id="fairness.no_odds", severity="warning", text=text)
     if without:
         text = (
             f"Some groups of {', '.join(without)} have no image of a class, or none of the others: there its rate is"
