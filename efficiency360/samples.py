@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _CLOSE = 1e-6
 How = Literal["mean", "group mean", "group low", "group gap", "larger group gap", "median of stretches"]
-"""How a measurement comes from its values: their mean, the mean of the groups' means, the smallest of these, the largest
-less the smallest, the larger such gap of two kinds of images (groups are then 2 x group + kind), or (of timings) their
-median, with the stretches as the units that differ."""
+"""How a measurement comes from its values: their mean, the mean of the groups' means, the smallest of these, the
+largest less the smallest, the larger such gap of two kinds of images (groups are then 2 x group + kind), or (of
+timings) their median, with the stretches as the units that differ."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Sample:
     @property
     def n(self) -> int:
         """How many values the number is of: all, but where it is of one group."""
-        if self.how != "group low":
+        if self.how != "group low" or self.groups is None:
             return len(self.values)
-        counts, means = self._groups(np.unique(self.groups, return_inverse=True)[1])
+        _, counts, means = _of_groups(self.values, self.groups)
         return int(counts[means.argmin()])
 
     @property
@@ -76,16 +76,20 @@ class Sample:
             return float(np.partition(self.values, (len(self.values) - 1) // 2)[(len(self.values) - 1) // 2])
         if self.groups is None:
             return float(self.values.mean())
-        groups, number = np.unique(self.groups, return_inverse=True)
-        _, means = self._groups(number)
+        groups, _, means = _of_groups(self.values, self.groups)
         if self.how == "larger group gap":
             return float(max(np.ptp(means[groups % 2 == kind]) for kind in np.unique(groups % 2)))
-        return float({"group mean": np.mean, "group low": np.min, "group gap": np.ptp}[self.how](means))
+        if self.how == "group gap":
+            return float(np.ptp(means))
+        return float(means.min() if self.how == "group low" else means.mean())
 
-    def _groups(self, number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """How many values each group has, and their mean."""
-        counts = np.bincount(number)
-        return counts, np.bincount(number, self.values) / counts
+
+def _of_groups(
+    values: NDArray[np.float64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The groups (G,) that occur, how many values each has, and their means."""
+    there, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return there, counts, np.bincount(number, values) / counts
 
 
 def to_bytes(samples: Sequence[Sample]) -> bytes:

@@ -149,8 +149,8 @@ def _paired(measurement: Measurement, here: Audited, there: Audited) -> _Drop | 
     rows = _same_images(new, old, here.images, there.images)
     if rows is None:
         return None
-    groups, before = (None if one.groups is None else one.groups[of] for one, of in zip((new, old), rows, strict=True))
-    if groups is not None and not np.array_equal(groups, before):
+    groups = None if new.groups is None else new.groups[rows[0]]
+    if groups is not None and old.groups is not None and not np.array_equal(groups, old.groups[rows[1]]):
         return None
     values = [new.values[rows[0]], old.values[rows[1]]]
     worse, better = values if measurement.better == "lower" else values[::-1]

@@ -58,7 +58,7 @@ class _Drawn:
         apart = np.abs(pairs[0] - pairs[1])
         return _Drawn(means, drawn, counts, int(np.count_nonzero(apart)), float(apart.mean()))
 
-    def draws(self, swapped: bool = False) -> Floats:  # noqa: FBT001, FBT002 - which of the two comes first
+    def draws(self, *, swapped: bool = False) -> Floats:
         """What resampling says of the gap of a less that of b, or of b less that of a; sorted (R,)."""
         first, second = (1, 0) if swapped else (0, 1)
         return gap_draws((self.means[first], self.means[second]), (self.drawn[first], self.drawn[second]))

@@ -162,19 +162,20 @@ class Fairness(Axis):
                 "What if each group had its own threshold (on held-back images)",
                 [row for one in compared[:named] for row in what_if_rows(one.judged, answers, rng)],
             ),
-            *tables.table("fairness.under_stress", "Groups under attack and corruption", stressed[1]),
+            *tables.table("fairness.under_stress", "Groups under attack and corruption", stressed.rows),
         ]
         caveats: list[Caveat] = [
             *doubts.of_groups(compared, given, self.min_group),
             *doubts.of_gaps(compared, worst, given),
             *(doubts.of_classes(compared, answers, self.min_group) if self.groups else ()),
+            *stressed.caveats,
             *(() if self.groups else doubts.without_groups(answers.labels)),
         ]
         return Findings(
-            measurements=(*numbers, *stressed[0]),
+            measurements=(*numbers, *stressed.measurements),
             series=tuple(series),
             caveats=tuple(caveats),
-            samples=tuple(sample for one in compared for sample in one.samples()),
+            samples=(*(sample for one in compared for sample in one.samples()), *stressed.samples),
         )
 
     def _attributes(self, evidence: Evidence, labels: Labels) -> list[Attribute]:
