@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fairlearn import metrics as fairlearn
 from sklearn.metrics import accuracy_score
+from statsmodels.stats.multitest import multipletests
 
 from efficiency360.axes import make_axis
 from efficiency360.axes.fairness import Fairness
@@ -147,7 +148,7 @@ def test_groups_that_were_shuffled_are_rarely_told_apart():
         race = rng.permutation(np.repeat(list("ABCDEFGHIJ"), 60))
         found = measure(answers(predicted), classes, {"race": race}, depth=1, resamples=100)
         gap = next(row for row in rows(found, "gaps") if row["gap"] == "accuracy")
-        by_p += gap["p_value"] <= 0.05
+        by_p += gap["p_alone"] <= 0.05
         by_interval += number(found, "accuracy_gap", attribute="race").interval.low > 0
     assert by_p <= 16
     assert by_interval <= 16
@@ -178,6 +179,26 @@ def test_a_group_of_three_is_shown_but_not_judged():
     assert "exposure: shown, not judged, because they have fewer than 30 images: exp0 (3)." in texts(
         findings, "small_group"
     )
+
+
+def test_what_is_said_of_a_gap_is_corrected_for_how_many_there_are():
+    classes, predicted, groups = people(n=400)
+    more = {name: np.random.default_rng(i).choice(list("ab"), 400) for i, name in enumerate("uvw")}
+    findings = measure(answers(predicted), classes, {**groups, **more}, intersections=1)
+    found = rows(findings, "gaps")
+    assert [row["p_value"] for row in found] == pytest.approx(
+        multipletests([row["p_alone"] for row in found], method="holm")[1], abs=1e-3
+    )
+    beyond = sum(row["p_value"] <= 0.05 for row in found)
+    assert texts(findings, "within_chance")[0].startswith(f"{len(found) - beyond} of {len(found)} gaps")
+
+
+def test_attributes_that_make_no_comparison_are_named_once():
+    classes, predicted, groups = people(n=600)
+    shelf = [f"shelf {n % 40}" for n in range(600)]
+    (said,) = texts(findings := measure(answers(predicted), classes, {**groups, "shelf": shelf}), "not_compared")
+    assert said.startswith("Not compared, because fewer than two groups have 30 images: shelf, race x shelf")
+    assert not [text for text in texts(findings, "small_group") if "shelf" in text]
 
 
 def test_a_class_that_goes_wrong_in_one_group_only_is_a_slice():

@@ -165,7 +165,7 @@ class Fairness(Axis):
             *tables.table("fairness.under_stress", "Groups under attack and corruption", stressed.rows),
         ]
         caveats: list[Caveat] = [
-            *doubts.of_groups(compared, given, self.min_group),
+            *doubts.of_groups(compared, named, given, self.min_group),
             *doubts.of_gaps(compared, worst, given),
             *(doubts.of_classes(compared, answers, self.min_group) if self.groups else ()),
             *stressed.caveats,
