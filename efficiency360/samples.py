@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CLOSE = 1e-6
-How = Literal["mean", "group mean", "group gap", "median of stretches"]
-"""How a measurement comes from its values: their mean, the mean of the groups' means, the largest less the smallest of
-the groups' means, or (of timings) their median, with the stretches as the units that differ."""
+How = Literal["mean", "group mean", "group low", "group gap", "larger group gap", "median of stretches"]
+"""How a measurement comes from its values: their mean, the mean of the groups' means, the smallest of these, the
+largest less the smallest, the larger such gap of two kinds of images (groups are then 2 x group + kind), or (of
+timings) their median, with the stretches as the units that differ."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Sample:
     """The values (M,) behind one measurement, and for each the image or the stretch (M,) that it belongs to.
 
     `of` counts the images of the data set as the audit went through them, or the stretches of timed runs. `groups` (M,)
-    are the groups of the two kinds that have some. Values that are True or False are 1 and 0. `drift` is the share by
+    are the groups, where there are some. Values that are True or False are 1 and 0. `drift` is the share by
     which timings of one model may differ between two audits of one host, beyond what they vary within one.
     """
 
@@ -58,7 +59,15 @@ class Sample:
 
     def makes(self, value: float, n: int | None) -> bool:
         """Whether these samples make a measurement of this value and number, but for rounding."""
-        return n == len(self.values) and math.isclose(self.value, value, rel_tol=_CLOSE, abs_tol=_CLOSE**2)
+        return n == self.n and math.isclose(self.value, value, rel_tol=_CLOSE, abs_tol=_CLOSE**2)
+
+    @property
+    def n(self) -> int:
+        """How many values the number is of: all, but where it is of one group."""
+        if self.how != "group low" or self.groups is None:
+            return len(self.values)
+        _, counts, means = _of_groups(self.values, self.groups)
+        return int(counts[means.argmin()])
 
     @property
     def value(self) -> float:
@@ -67,9 +76,20 @@ class Sample:
             return float(np.partition(self.values, (len(self.values) - 1) // 2)[(len(self.values) - 1) // 2])
         if self.groups is None:
             return float(self.values.mean())
-        _, number = np.unique(self.groups, return_inverse=True)
-        means = np.bincount(number, self.values) / np.bincount(number)
-        return float(means.mean() if self.how == "group mean" else np.ptp(means))
+        groups, _, means = _of_groups(self.values, self.groups)
+        if self.how == "larger group gap":
+            return float(max(np.ptp(means[groups % 2 == kind]) for kind in np.unique(groups % 2)))
+        if self.how == "group gap":
+            return float(np.ptp(means))
+        return float(means.min() if self.how == "group low" else means.mean())
+
+
+def _of_groups(
+    values: NDArray[np.float64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The groups (G,) that occur, how many values each has, and their means."""
+    there, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return there, counts, np.bincount(number, values) / counts
 
 
 def to_bytes(samples: Sequence[Sample]) -> bytes:

@@ -19,6 +19,8 @@ SAMPLES = (
     Sample("accuracy.per_class", {"class": "犬"}, "mean", RIGHT[:7], np.arange(7) + 9),
     Sample("accuracy.balanced", {}, "group mean", RIGHT, np.arange(50), GROUPS),
     Sample("fairness.accuracy_gap", {"attribute": "age"}, "group gap", RIGHT, np.arange(50), GROUPS),
+    Sample("fairness.worst_group_accuracy", {"attribute": "age"}, "group low", RIGHT, np.arange(50), GROUPS),
+    Sample("fairness.odds", {"attribute": "age"}, "larger group gap", RIGHT, np.arange(50), np.arange(50) % 6),
     Sample("speed.latency_ms", {"batch": 1, "stat": "p50"}, "median of stretches", MS, np.arange(40) // 10, None, 0.05),
 )
 
@@ -40,8 +42,18 @@ def test_they_come_back_as_they_were_and_the_same_bytes_come_from_the_same_sampl
 
 def test_they_make_their_number():
     means = [RIGHT[group == GROUPS].mean() for group in range(3)]
-    expected = [RIGHT.mean(), RIGHT[:7].mean(), np.mean(means), max(means) - min(means), quantile(MS, 0.5)]
+    of_six = [RIGHT[np.arange(50) % 6 == group].mean() for group in range(6)]
+    larger = max(np.ptp(of_six[::2]), np.ptp(of_six[1::2]))
+    gap = max(means) - min(means)
+    expected = [RIGHT.mean(), RIGHT[:7].mean(), np.mean(means), gap, min(means), larger, quantile(MS, 0.5)]
     assert [one.value for one in SAMPLES] == pytest.approx(expected)
+
+
+def test_the_lowest_group_s_number_counts_its_own_images():
+    lowest = SAMPLES[4]
+    n = int((np.argmin([RIGHT[group == GROUPS].mean() for group in range(3)]) == GROUPS).sum())
+    assert lowest.makes(lowest.value, n)
+    assert not lowest.makes(lowest.value, 50)
 
 
 @pytest.mark.parametrize(

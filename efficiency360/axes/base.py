@@ -123,6 +123,9 @@ class Axis(Protocol):
     def check(self, data: Dataset) -> None:
         """Raise InputError where the settings do not fit the data, before anything is observed."""
 
+    def check_labels(self, labels: Labels, num_classes: int) -> None:
+        """Raise InputError where the settings do not fit the model's classes, before anything is measured."""
+
     def briefing(self, labels: Labels) -> Evidence:  # noqa: ARG002
         """What `observe` has to know that labels, groups and names of files say, but no more: `run.given`.
 

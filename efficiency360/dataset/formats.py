@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LIKE_LABEL = frozenset({"label", "labels", "class", "target"})
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_TABLES = (".csv", ".tsv", ".parquet", ".feather", ".json", ".jsonl", ".xlsx", ".xls")
 _ARRAY_DIMS = (3, 4)
 _DIGITS: dict[str, Literal["train", "test"]] = {"digits": "test", "digits-train": "train"}
 
@@ -47,10 +48,17 @@ def open_dataset(source: str | Path) -> Dataset:
     if path.is_file():
         if path.suffix == ".npz":
             return _open_npz(path)
-        raise InputError(f"{path} is neither a folder nor an .npz file; give one of these")
+        raise InputError(f"{path} is neither a folder nor an .npz file; {_instead(path)}")
     if str(source) in _DIGITS:
         return _open_digits(_DIGITS[str(source)])
     raise InputError(f"no data at {path}; give a folder, an .npz file, or the name 'digits'")
+
+
+def _instead(path: Path) -> str:
+    """What to give instead of a file that is no data."""
+    if path.suffix.lower() in _TABLES:
+        return "give the folder that holds the images and their table, saved as metadata.csv"
+    return "give one of these"
 
 
 def _open_digits(part: Literal["train", "test"]) -> Dataset:
@@ -65,6 +73,8 @@ def _open_folder(root: Path) -> Dataset:
     classes = _folders(root)
     if is_split(folder.name for folder in classes) and all(_folders(folder) for folder in classes):
         return _open_split(root, classes)
+    if len(classes) < 2:  # noqa: PLR2004 - no classes, but what a table beside the images may tell
+        _refuse_other_table(root)
     files = [(image, folder.name) for folder in classes for image in _images_below(folder)]
     if files:
         names = tuple(_relative(image, root) for image, _ in files)
@@ -73,6 +83,12 @@ def _open_folder(root: Path) -> Dataset:
         return Dataset(name=_name(root), kind="class folders", files=names, labels=labels, root=root, caveats=caveats)
     names = tuple(_relative(image, root) for image in _images_below(root))
     return Dataset(name=_name(root), kind="images without labels", files=names, root=root)
+
+
+def _refuse_other_table(root: Path) -> None:
+    for suffix in _TABLES:
+        if (table := root / f"metadata{suffix}").is_file():
+            raise InputError(f"{table}: a table is read from metadata.csv only; save it as that, in the same folder")
 
 
 def _folders(root: Path) -> list[Path]:

@@ -53,7 +53,8 @@ def attribute(name: str, values: Sequence[str], *, bins: int = 4, edges: Sequenc
     """Groups by a column (N,).
 
     A column of numbers with more than ten different ones, or with `edges`, is binned: at the edges, else into `bins`
-    groups of about equal size. Images without a value are a group of their own.
+    groups of about equal size; of fewer numbers each is a group, 2 and 2.0 the same. Images without a value are a group
+    of their own.
 
     Raises:
         InputError: all values are missing or alike, or nearly every image has one of its own.
@@ -71,7 +72,7 @@ def attribute(name: str, values: Sequence[str], *, bins: int = 4, edges: Sequenc
     elif edges is not None:
         raise InputError(f"the column '{name}' has edges but does not hold numbers, such as '{_other(present)}'")
     else:
-        codes, groups = _categories(present)
+        codes, groups = _categories(present if numbers is None else [f"{number:.15g}" for number in numbers])
     if len(groups) > max(_FEW_VALUES, len(texts) // 2):
         raise InputError(
             f"the column '{name}' has {len(groups)} different values for {len(texts)} images, so it makes no groups;"

@@ -18,6 +18,7 @@ from efficiency360.engine.doubts import beside_labels, of_foreign_code
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
 from efficiency360.engine.gate import today
+from efficiency360.engine.grouping import check_labels
 from efficiency360.engine.members import GIVEN, Mixed, mixed
 from efficiency360.engine.observation import Context, evidence_beside, observe_once, prefixed
 from efficiency360.engine.remote import Worker
@@ -66,6 +67,7 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
         InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
     """
     with prepared(job) as context:
+        check_labels(job.spec, selected, context.labels, context.info.num_classes)
         records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
     card = _scorecard(context, records)
     write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")

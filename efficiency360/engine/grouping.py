@@ -1,4 +1,4 @@
-"""Groups that the caller names (`--group`), and whether the data fit what the axes are set to."""
+"""Groups that the caller names (`--group`), and whether data and classes fit what the axes are set to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from efficiency360.errors import InputError
 from efficiency360.spec import AuditSpec, AxisSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from efficiency360.dataset import Dataset
+    from efficiency360.axes import Axis
+    from efficiency360.dataset import Dataset, Labels
 
 _AXIS = "fairness"
 
@@ -48,10 +49,23 @@ def check_data(spec: AuditSpec, selected: frozenset[str], data: Dataset | None) 
     Raises:
         InputError: naming the axis.
     """
-    if data is None:
-        return
+    if data is not None:
+        _check(spec, selected, lambda axis: axis.check(data))
+
+
+def check_labels(spec: AuditSpec, selected: frozenset[str], labels: Labels | None, num_classes: int) -> None:
+    """Refuse settings of the selected axes that the model's classes do not fit, before anything is measured.
+
+    Raises:
+        InputError: naming the axis.
+    """
+    if labels is not None:
+        _check(spec, selected, lambda axis: axis.check_labels(labels, num_classes))
+
+
+def _check(spec: AuditSpec, selected: frozenset[str], fits: Callable[[Axis], None]) -> None:
     for axis_id in sorted(selected):
         try:
-            make_axis(axis_id, spec.axes[axis_id].settings).check(data)
+            fits(make_axis(axis_id, spec.axes[axis_id].settings))
         except InputError as error:
             raise InputError(f"{axis_id}: {error}") from error

@@ -12,7 +12,8 @@ from efficiency360.judge.comparable import of_host, why_not
 from efficiency360.records import Comparison, Interval, Measurement
 from efficiency360.statistics.differences import mover_p, square_and_add, tango, tango_p
 from efficiency360.statistics.intervals import LEVEL
-from efficiency360.statistics.paired import group_gap_difference, group_means_difference, mean_difference
+from efficiency360.statistics.paired import group_means_difference, mean_difference
+from efficiency360.statistics.paired_gaps import group_gap_difference, larger_gap_difference, lowest_group_difference
 from efficiency360.statistics.power import images_for_margin, more_by_width
 from efficiency360.statistics.ranks import shift_interval
 from efficiency360.statistics.timing import quantile
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 _SCORES = frozenset({"proportion", "", "nats"})
 """Units of numbers whose differences mean something as they are; of others it is the share of the baseline."""
+_OF_GROUPS = {
+    "group mean": group_means_difference,
+    "group low": lowest_group_difference,
+    "group gap": group_gap_difference,
+    "larger group gap": larger_gap_difference,
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,8 @@ def _paired(measurement: Measurement, here: Audited, there: Audited) -> _Drop | 
     if rows is None:
         return None
     groups = None if new.groups is None else new.groups[rows[0]]
+    if groups is not None and old.groups is not None and not np.array_equal(groups, old.groups[rows[1]]):
+        return None
     values = [new.values[rows[0]], old.values[rows[1]]]
     worse, better = values if measurement.better == "lower" else values[::-1]
     if new.how == "mean" and _binary(worse) and _binary(better):
@@ -151,9 +160,7 @@ def _paired(measurement: Measurement, here: Audited, there: Audited) -> _Drop | 
     if groups is None:
         boot = mean_difference(worse, better, rng=rng)
     else:
-        boot = (group_means_difference if new.how == "group mean" else group_gap_difference)(
-            worse, better, groups, rng=rng
-        )
+        boot = _OF_GROUPS[new.how](worse, better, groups, rng=rng)
     interval, n = boot.interval(LEVEL), len(worse)
 
     def needed(margin: float) -> int | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from efficiency360.judge.comparable import of_host
 from efficiency360.judge.comparison import compare
 from efficiency360.judge.matching import matching
 from efficiency360.judge.rules import doubt, doubted, result, why_nothing, would_decide
@@ -109,7 +110,9 @@ def _said(rule: RuleSpec, measurement: Measurement, comparison: Comparison, outc
     unit, relative, interval = measurement.unit, comparison.relative, comparison.interval
     around = ""
     if interval:
-        around = f" ({100 * interval.level:.4g} % interval {worsening_spread(interval, unit, relative=relative)})"
+        apart = interval.method.startswith("square-and-add") and not of_host(measurement)
+        how = ", as if on different images" if apart else ""
+        around = f" ({100 * interval.level:.4g} % interval {worsening_spread(interval, unit, relative=relative)}{how})"
     words = {
         "pass": "keeps the margin",
         "fail": "breaks the margin",

@@ -47,6 +47,11 @@ class Shares:
         return np.where(self.known, self.hits / np.maximum(self.n, 1), np.nan)
 
     @property
+    def comparable(self) -> bool:
+        """Whether at least two groups have a share."""
+        return int(self.known.sum()) > 1
+
+    @property
     def gap(self) -> float:
         """The largest less the smallest share; 0 for fewer than two groups."""
         rates = self.rates[self.known]

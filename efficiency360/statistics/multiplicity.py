@@ -125,7 +125,10 @@ def _errors(
 
 
 def gap_draws(
-    means: tuple[NDArray[np.float64], NDArray[np.float64]], drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+    means: tuple[NDArray[np.float64], NDArray[np.float64]],
+    drawn: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    same_groups: bool = True,
 ) -> NDArray[np.float64]:
     """What resampling says of the difference of two largest gaps, made wider by what a maximum hides: sorted (R,).
 
@@ -139,14 +142,17 @@ def gap_draws(
     Args:
         means: (K,) each group's mean in a, and in b.
         drawn: (R, K) the same in each resample, of the same images for both.
+        same_groups: whether both are of the same groups and images; else they have nothing in common.
     """
     value = float(np.ptp(means[0]) - np.ptp(means[1]))
     plain = np.sort(np.ptp(drawn[0], axis=1) - np.ptp(drawn[1], axis=1))
     near = [_near(own, own_draws) for own, own_draws in zip(means, drawn, strict=True)]
     wide, exact = zip(*(_errors_of_gap(*each) for each in zip(means, drawn, near, strict=True)), strict=True)
-    by_pair = drawn[0] - drawn[1]
-    low = np.maximum(np.sort(value - (wide[0] - exact[1])), _pairs(by_pair, near[1], np.minimum, -np.inf))
-    high = np.minimum(np.sort(value - (exact[0] - wide[1])), _pairs(by_pair, near[0], np.maximum, np.inf))
+    low, high = np.sort(value - (wide[0] - exact[1])), np.sort(value - (exact[0] - wide[1]))
+    if same_groups:
+        by_pair = drawn[0] - drawn[1]
+        low = np.maximum(low, _pairs(by_pair, near[1], np.minimum, -np.inf))
+        high = np.minimum(high, _pairs(by_pair, near[0], np.maximum, np.inf))
     half = len(plain) // 2
     return np.concatenate([np.minimum(low, plain)[:half], np.maximum(high, plain)[half:]])
 

@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from efficiency360.records import Interval
 from efficiency360.statistics.differences import tango, tango_p
 from efficiency360.statistics.intervals import LEVEL
-from efficiency360.statistics.multiplicity import gap_draws
-from efficiency360.statistics.resampling import means_of_resamples, pairs_of_means
+from efficiency360.statistics.resampling import means_of_resamples
 
 if TYPE_CHECKING:
     from efficiency360.records import Outcome
 
 Statistic = Callable[[NDArray[np.int64]], float]
-_FEW = 30
+FEW = 30
 _SPARSE = 5
 _LEAST, _MANY = 1e-12, 200
 
@@ -111,7 +110,7 @@ def paired_bootstrap(
     value = statistic(np.arange(n))
     draws = np.array([statistic(rng.integers(0, n, n)) for _ in range(resamples)])
     alike = float(np.ptp(draws)) <= 1e-9 * span  # what rounding leaves of no difference
-    floor = Floor.of(value, span if n < _FEW else 0.0, n, span) if alike or n < _FEW else None
+    floor = Floor.of(value, span if n < FEW else 0.0, n, span) if alike or n < FEW else None
     return Bootstrap(value, draws, floor)
 
 
@@ -131,10 +130,10 @@ def mean_difference(  # noqa: PLR0913 - resampling has its own three
     """
     d = a.astype(np.float64) - b
     if weights is None:
-        return _of_means(d, float(d.mean()), np.ones(len(d)), rng, resamples, _span(a, b, span))
+        return _of_means(d, float(d.mean()), np.ones(len(d)), rng, resamples, span_of(a, b, span))
     shares = weights / weights.mean()
     value = float(np.mean(shares * d))
-    return _of_means(value + shares * (d - value), value, shares, rng, resamples, _span(a, b, span), d)
+    return _of_means(value + shares * (d - value), value, shares, rng, resamples, span_of(a, b, span), d)
 
 
 def group_means_difference(  # noqa: PLR0913 - resampling has its own three
@@ -159,7 +158,7 @@ def group_means_difference(  # noqa: PLR0913 - resampling has its own three
     shares = len(d) / (len(counts) * counts[number])
     value = float(np.mean(shares * d))
     residual = _residuals(d, shares, number, counts, value)
-    return _of_means(value + shares * residual, value, shares, rng, resamples, _span(a, b, span), d)
+    return _of_means(value + shares * residual, value, shares, rng, resamples, span_of(a, b, span), d)
 
 
 def _residuals(
@@ -181,42 +180,7 @@ def _residuals(
     return residual
 
 
-def group_gap_difference(  # noqa: PLR0913 - resampling has its own three
-    a: NDArray[np.floating] | NDArray[np.bool_],
-    b: NDArray[np.floating] | NDArray[np.bool_],
-    groups: NDArray[np.int64],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 2000,
-    span: float = 1.0,
-) -> Bootstrap:
-    """Bootstrap the gap of a minus the gap of b, each the largest minus the smallest mean of a group.
-
-    A gap is overestimated where groups are truly close: it is the largest of many errors. The value keeps that bias (it
-    cancels only where both models have like gaps), and plain percentiles would miss the truth up to a third of the time
-    where one model has a gap and the other has none; the interval is widened by `multiplicity.gap_draws` to allow for
-    it, and covers more than it says where gaps are alike. Images are resampled within groups, one less than there are
-    (Rao and Wu 1988, JASA 83:231); a group of one image takes its error from all images.
-    """
-    pairs = np.stack([a.astype(np.float64), b.astype(np.float64)])
-    _, number, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    means = [np.bincount(number, each) / counts for each in pairs]
-    drawn = np.empty((2, resamples, len(counts)))
-    for group, count in enumerate(counts):
-        own = pairs[:, number == group]
-        if count == 1:
-            own = own + pairs[:, rng.integers(0, len(a), 2 * _FEW)] - pairs.mean(axis=1, keepdims=True)
-        drawn[:, :, group] = pairs_of_means(own, 1 if count == 1 else count - 1, rng, resamples)
-    draws = gap_draws((means[0], means[1]), (drawn[0], drawn[1]))
-    value, differing = float(np.ptp(means[0]) - np.ptp(means[1])), pairs[0] != pairs[1]
-    floor = None
-    if min(int(differing.sum()), int(counts.min())) < _FEW:
-        behind = 1 / float(np.sum(1 / np.sort(counts)[:2]))
-        floor = Floor.of(value, float(np.abs(pairs[0] - pairs[1]).mean()), behind, _span(a, b, span))
-    return Bootstrap(value, draws, floor)
-
-
-def _span(a: NDArray[np.generic], b: NDArray[np.generic], span: float) -> float:
+def span_of(a: NDArray[np.generic], b: NDArray[np.generic], span: float) -> float:
     """At least `span`, and what the numbers show."""
     return max(span, float(max(a.max(), b.max())) - float(min(a.min(), b.min())))
 
@@ -236,7 +200,7 @@ def _of_means(  # noqa: PLR0913, PLR0917 - private, every one is needed
     effective = len(d) / float(np.mean(shares**2))
     telling = float(differing.sum() ** 2 / (differing**2).sum()) if len(differing) else 0.0
     draws = value + _expansion(effective) * (means_of_resamples(parts, rng, resamples) - value)
-    if min(telling, effective) >= _FEW:
+    if min(telling, effective) >= FEW:
         return Bootstrap(value, draws)
     behind = min(effective, telling / float(differing.sum() / len(d))) if telling else effective
     return Bootstrap(value, draws, Floor.of(value, float(np.mean(shares * np.abs(d))), behind, span))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fairlearn import metrics as fairlearn
 from sklearn.metrics import accuracy_score
+from statsmodels.stats.multitest import multipletests
 
 from efficiency360.axes import make_axis
 from efficiency360.axes.fairness import Fairness
@@ -147,7 +148,7 @@ def test_groups_that_were_shuffled_are_rarely_told_apart():
         race = rng.permutation(np.repeat(list("ABCDEFGHIJ"), 60))
         found = measure(answers(predicted), classes, {"race": race}, depth=1, resamples=100)
         gap = next(row for row in rows(found, "gaps") if row["gap"] == "accuracy")
-        by_p += gap["p_value"] <= 0.05
+        by_p += gap["p_alone"] <= 0.05
         by_interval += number(found, "accuracy_gap", attribute="race").interval.low > 0
     assert by_p <= 16
     assert by_interval <= 16
@@ -178,6 +179,26 @@ def test_a_group_of_three_is_shown_but_not_judged():
     assert "exposure: shown, not judged, because they have fewer than 30 images: exp0 (3)." in texts(
         findings, "small_group"
     )
+
+
+def test_what_is_said_of_a_gap_is_corrected_for_how_many_there_are():
+    classes, predicted, groups = people(n=400)
+    more = {name: np.random.default_rng(i).choice(list("ab"), 400) for i, name in enumerate("uvw")}
+    findings = measure(answers(predicted), classes, {**groups, **more}, intersections=1)
+    found = rows(findings, "gaps")
+    assert [row["p_value"] for row in found] == pytest.approx(
+        multipletests([row["p_alone"] for row in found], method="holm")[1], abs=1e-3
+    )
+    beyond = sum(row["p_value"] <= 0.05 for row in found)
+    assert texts(findings, "within_chance")[0].startswith(f"{len(found) - beyond} of {len(found)} gaps")
+
+
+def test_attributes_that_make_no_comparison_are_named_once():
+    classes, predicted, groups = people(n=600)
+    shelf = [f"shelf {n % 40}" for n in range(600)]
+    (said,) = texts(findings := measure(answers(predicted), classes, {**groups, "shelf": shelf}), "not_compared")
+    assert said.startswith("Not compared, because fewer than two groups have 30 images: shelf, race x shelf")
+    assert not [text for text in texts(findings, "small_group") if "shelf" in text]
 
 
 def test_a_class_that_goes_wrong_in_one_group_only_is_a_slice():
@@ -224,10 +245,43 @@ def test_attacks_and_corruptions_are_broken_down_by_group_where_they_ran():
     assert number(findings, "adversarial_accuracy_gap", attribute="age", eps=0.01).value == 1
     assert number(findings, "corruption_accuracy_gap", attribute="age").value == pytest.approx(0.5)
     assert {row["group"]: row["accuracy"] for row in rows(findings, "under_stress")} == {"old": 0.5, "young": 1}
+    assert all(row["low"] <= row["accuracy"] <= row["high"] and row["judged"] for row in rows(findings, "under_stress"))
+    for sample in findings.samples:
+        same = [m for m in findings.measurements if m.name == sample.name and m.params == dict(sample.params)]
+        assert sample.makes(same[0].value, same[0].n)
     assert not any(
         "_accuracy_gap" in m.name and "eps" in m.params
         for m in measure(answers(predicted), classes, {"age": groups["age"]}).measurements
     )
+
+
+def test_a_group_of_which_few_were_attacked_is_shown_but_not_judged():
+    classes, predicted, _ = people(n=400)
+    age = np.where(np.arange(400) % 50 < 3, "few", np.where(np.arange(400) % 2, "old", "young"))
+    at = np.arange(200)
+    more = {
+        "robustness.attacked": at,
+        "robustness.attacked_right": (predicted == classes)[at],
+        "robustness.attacked_fell_at": np.where(age[at] == "few", 0, -1),
+        "robustness.eps": np.array([0.01]),
+    }
+    findings = measure(answers(predicted), classes, {"age": age}, more, min_group=15)
+    found = {row["group"]: row for row in rows(findings, "under_stress")}
+    assert [found["few"][key] for key in ("n", "judged", "accuracy")] == [12, False, 0]
+    assert 0 == found["few"]["low"] < found["few"]["high"]
+    assert number(findings, "group_accuracy", attribute="age", group="few").n == 24
+    assert number(findings, "adversarial_accuracy_gap", attribute="age", eps=0.01).value < 0.5
+    said = "Groups with fewer than 15 attacked images are shown, not judged: age 1 of 3."
+    assert texts(findings, "small_under_stress") == [said]
+
+
+def test_a_rate_that_only_one_group_has_is_no_gap_of_zero():
+    classes, predicted, groups = people()
+    classes[groups["race"] != "A"] = 0
+    findings = measure(answers(predicted), classes, {"race": groups["race"]})
+    assert not [m for m in findings.measurements if "odds" in m.name or "opportunity" in m.name]
+    assert number(findings, "demographic_parity_difference", attribute="race").value > 0
+    assert "No error rates were compared by race" in texts(findings, "no_odds")[0]
 
 
 def test_samples_make_the_numbers_they_are_of():
@@ -237,7 +291,18 @@ def test_samples_make_the_numbers_they_are_of():
     for sample in findings.samples:
         found = named[sample.name, json.dumps(dict(sample.params), sort_keys=True)]
         assert sample.makes(found.value, found.n), found.label
-    assert {"fairness.accuracy_gap", "fairness.group_accuracy"} <= {sample.name for sample in findings.samples}
+    of = {sample.name.partition(".")[2] for sample in findings.samples}
+    assert of == {
+        "group_accuracy", "accuracy_gap", "worst_group_accuracy", "calibration_difference",
+        "demographic_parity_difference", "equalized_odds_difference", "equal_opportunity_difference",
+    }  # fmt: skip
+
+
+def test_of_many_classes_rates_have_no_samples_for_the_worst_class_is_chosen_by_chance_too():
+    classes, predicted, groups = people(n=3000, k=4)
+    findings = measure(answers(predicted, 4), classes, {"race": groups["race"]}, names=("a", "b", "c", "d"))
+    assert not [sample for sample in findings.samples if "parity" in sample.name or "odds" in sample.name]
+    assert [sample for sample in findings.samples if sample.name == "fairness.worst_group_accuracy"]
 
 
 def test_missing_values_are_a_group_of_their_own_and_counted():
@@ -296,7 +361,7 @@ def test_markup_in_a_group_stays_text_and_the_same_evidence_gives_the_same_findi
     ("settings", "said"),
     [
         ({"groups": ["rase"]}, "no column 'rase' to group by; did you mean 'race'"),
-        ({"positive": "mal"}, "there is no class 'mal'; did you mean 'male'"),
+        ({"positive": "mal"}, "the model has no class 'mal'; did you mean 'male'"),
         ({"min_group": 1400}, "no attribute has two groups of at least 1400 images"),
     ],
 )
@@ -324,6 +389,17 @@ def test_evidence_that_does_not_fit_is_refused(more):
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(InputError, match="fairness"):
         make_axis("fairness", settings)
+
+
+@pytest.mark.parametrize("positive", ["male", "1", 1, " male "])
+def test_the_positive_class_is_a_name_or_an_index(positive):
+    Fairness(positive=positive).check_labels(Labels(np.zeros(1, int), NAMES, ("0",)), 2)
+
+
+@pytest.mark.parametrize("positive", ["mal", 2, "-1", ""])
+def test_a_positive_class_that_the_model_lacks_is_a_mistake_of_the_user(positive):
+    with pytest.raises(InputError, match="the model has no class"):
+        Fairness(positive=positive).check_labels(Labels(np.zeros(1, int), NAMES, ("0",)), 2)
 
 
 def test_groups_may_be_written_as_text():

@@ -269,6 +269,14 @@ def test_a_folder_called_digits_outranks_the_name(make, monkeypatch):
     assert open_dataset("digits").files == ("cat/a.png",)
 
 
+def test_a_table_in_another_format_is_not_passed_over(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.png").write_bytes(b"")
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1")
+    assert "metadata.parquet: a table is read from metadata.csv only" in complaint(tmp_path)
+    assert "give the folder that holds the images and their table" in complaint(tmp_path / "metadata.parquet")
+
+
 def test_what_is_not_there_or_no_data_is_named(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     assert "give a folder, an .npz file, or the name 'digits'" in complaint(tmp_path / "nowhere")

@@ -37,6 +37,11 @@ def test_few_different_numbers_are_categories():
     assert attribute("stars", ["1", "2", "3"] * 5).groups == ("1", "2", "3")
 
 
+def test_a_number_is_one_group_however_it_is_written():
+    assert counts(attribute("stars", ["1", "1.0", "01", "2.5", "nan"] * 2)) == {"1": 6, "2.5": 2, "missing": 2}
+    assert counts(attribute("code", ["1", "1.0", "x"])) == {"1": 1, "1.0": 1, "x": 1}
+
+
 def test_numbers_that_are_mostly_one_are_still_cut():
     found = attribute("income", ["0"] * 90 + [str(n) for n in range(1, 21)])
     assert counts(found) == {"below 1": 90, "1 and up": 20}

@@ -155,6 +155,22 @@ def test_columns_that_make_no_groups_are_refused_before_anything_is_loaded(digit
         efficiency360.audit("zoo:digits_transformer", digits, groups=groups)
 
 
+def test_a_positive_class_that_is_not_there_is_refused_before_anything_is_measured(digits, tmp_path):
+    with pytest.raises(InputError, match="fairness: positive: the model has no class 'sevn'; known: 0, 1, 2"):
+        efficiency360.audit(
+            "zoo:digits_transformer", digits, groups="half", settings={"fairness": {"positive": "sevn"}}, out=tmp_path,
+        )  # fmt: skip
+    assert not (tmp_path / "scorecard.json").exists()
+    assert not list(tmp_path.glob("evidence/accuracy*"))
+
+
+def test_edges_of_a_column_that_is_not_compared_are_refused(digits):
+    with pytest.raises(InputError, match="fairness: edges: 'haf' is not among the groups; did you mean 'half'"):
+        efficiency360.audit(
+            "zoo:digits_transformer", digits, groups="half", settings={"fairness": {"edges": {"haf": [1]}}}
+        )
+
+
 def test_groups_beside_axes_that_leave_fairness_out_are_refused(digits):
     with pytest.raises(InputError, match="--axes leaves out"):
         efficiency360.audit("zoo:digits_transformer", digits, groups="half", axes=["accuracy"])

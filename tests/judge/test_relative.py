@@ -143,6 +143,14 @@ class TestOnTheSameImages:
         assert apart.method == "square-and-add"
         assert apart.high - apart.low > 1.5 * (paired.high - paired.low)
 
+    def test_the_reason_says_that_only_two_intervals_decided(self, make):
+        here, there = (classifier(one) for one in pair(np.random.default_rng(6), 500, 0.06))
+        rules = make.spec("accuracy", rules=[RULE]).rules
+        (paired,) = apply_relative(rules, Against(here, there))
+        (apart,) = apply_relative(rules, Against(here, replace(there, samples={})))
+        assert "as if on different images" in apart.reason
+        assert "different images" not in paired.reason
+
     def test_an_undecided_rule_says_how_many_images_would_decide_it_and_so_many_do(self, make):
         rng = np.random.default_rng(7)
         result = outcome(make, *pair(rng, 500, 0.1, 0.02))

@@ -17,7 +17,6 @@ from efficiency360.statistics.paired import (
     Bootstrap,
     Floor,
     decide,
-    group_gap_difference,
     group_means_difference,
     mean_difference,
     paired_bootstrap,
@@ -245,56 +244,3 @@ class TestGroupMeansDifference:
         same = np.ones(3, dtype=bool)
         interval = group_means_difference(same, same, np.arange(3), rng=rng()).interval()
         assert interval.high - interval.low > 0.5
-
-
-class TestGroupGapDifference:
-    def test_its_value_is_the_difference_of_gaps(self):
-        groups = np.repeat([0, 1, 2], 4)
-        a = np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0, 0])
-        b = np.array([1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 0, 0])
-        assert group_gap_difference(a, b, groups, rng=rng()).value == 0.75 - 0.25
-
-    @pytest.mark.parametrize(
-        ("sizes", "p_old", "p_new"),
-        [
-            ([100] * 4, [0.8] * 4, [0.8] * 4),
-            ([100] * 4, [0.8] * 4, [0.8, 0.8, 0.8, 0.65]),
-            ([100] * 4, [0.8, 0.8, 0.8, 0.65], [0.65, 0.8, 0.8, 0.8]),
-            ([100] * 10, [0.8] * 10, [0.8] * 9 + [0.6]),
-            ([500, 50], [0.8, 0.6], [0.8, 0.7]),
-        ],
-    )
-    def test_it_misses_no_more_than_it_says(self, sizes, p_old, p_new):
-        generator, groups = rng(len(sizes)), np.repeat(np.arange(len(sizes)), sizes)
-        truth, misses = np.ptp(p_old) - np.ptp(p_new), 0
-        for _ in range(200):
-            draw = generator.random(len(groups))
-            other = np.where(generator.random(len(groups)) < 0.7, draw, generator.random(len(groups)))
-            old, new = draw < np.repeat(p_old, sizes), other < np.repeat(p_new, sizes)
-            interval = group_gap_difference(old, new, groups, rng=generator, resamples=300).interval()
-            misses += not interval.low <= truth <= interval.high
-        assert misses <= band(0, 0.06, 200)[1]
-
-    def test_a_gap_that_clearly_opened_is_found(self):
-        groups = np.repeat([0, 1], 1000)
-        old, new = np.ones((2, 2000), dtype=bool)
-        old[:100] = new[:100] = old[1000:1100] = new[1000:1250] = False
-        boot = group_gap_difference(new, old, groups, rng=rng())
-        assert boot.value == pytest.approx(0.15)
-        assert boot.interval().low > 0.08
-        assert boot.p(0.0) < 0.001
-
-    @pytest.mark.parametrize("sizes", [[1, 1], [1, 50], [200, 200]], ids=str)
-    def test_a_model_against_itself_is_not_certain(self, sizes):
-        groups = np.repeat([0, 1], sizes)
-        same = rng(1).random(len(groups)) < 0.8
-        interval = group_gap_difference(same, same, groups, rng=rng()).interval()
-        assert interval.low < 0 < interval.high
-
-    def test_groups_of_many_distinct_numbers_vary_as_resampling_does(self):
-        groups = np.repeat([0, 1], 3000)
-        a, b = rng(1).exponential(size=(2, 6000)) + np.stack([groups, 2 * groups])
-        boot = group_gap_difference(a, b, groups, rng=rng())
-        error = math.sqrt(sum((a - b)[groups == g].var() / 3000 for g in (0, 1)))
-        interval = boot.interval()
-        assert interval.high - interval.low == pytest.approx(2 * 1.96 * error, rel=0.1)

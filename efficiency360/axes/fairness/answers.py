@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from efficiency360.errors import AxisError
+from efficiency360.errors import AxisError, InputError
 from efficiency360.spec import suggest
 from efficiency360.statistics import calibration, confidence
 
@@ -78,14 +78,26 @@ class Answers:
         return np.flatnonzero(np.bincount(self.classes, minlength=self.num_classes) >= least).tolist()
 
 
-def _class(positive: str | int, labels: Labels, count: int) -> int:
+def class_index(positive: str | int, labels: Labels, count: int) -> int:
+    """The class of `count` that `positive` names, or whose index it is.
+
+    Raises:
+        InputError: there is none.
+    """
     names = [labels.name(index) for index in range(count)]
-    text = str(positive)
+    text = str(positive).strip()
     if text in names:
         return names.index(text)
     if text.isascii() and text.isdigit() and int(text) < count:
         return int(text)
-    raise AxisError(f"fairness.positive: there is no class '{text}'{suggest(text, names)}")
+    raise InputError(f"positive: the model has no class '{text}'{suggest(text, names)}")
+
+
+def _class(positive: str | int, labels: Labels, count: int) -> int:
+    try:
+        return class_index(positive, labels, count)
+    except InputError as error:
+        raise AxisError(f"fairness: {error}") from error
 
 
 def _probability(logits: NDArray[Any], index: int) -> NDArray[np.float64]:

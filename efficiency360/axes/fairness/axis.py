@@ -10,12 +10,13 @@ from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
 from efficiency360.axes.fairness import beside, doubts, harm, tables
-from efficiency360.axes.fairness.answers import Answers, Judged
+from efficiency360.axes.fairness.answers import Answers, Judged, class_index
 from efficiency360.axes.fairness.gaps import Compared
 from efficiency360.axes.fairness.whatif import what_if_rows
 from efficiency360.dataset.groups import Attribute, attributes_of, binned
 from efficiency360.errors import AxisError, InputError
 from efficiency360.records import Findings
+from efficiency360.spec import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +80,16 @@ class Fairness(Axis):
 
     def check(self, data: Dataset) -> None:
         """Refuse groups that the data cannot make."""
-        attributes_of(self.groups, data.columns, bins=self.bins, edges=self.edges)
+        found = attributes_of(self.groups, data.columns, bins=self.bins, edges=self.edges)
+        columns = {column for one in found for column in one.columns}
+        for name in self.edges:
+            if name not in columns:
+                raise InputError(f"edges: '{name}' is not among the groups{suggest(name, sorted(columns))}")
+
+    def check_labels(self, labels: Labels, num_classes: int) -> None:
+        """Refuse a positive class that the model does not have."""
+        if self.positive is not None:
+            class_index(self.positive, labels, num_classes)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
         """Yield `properties` (B, 6) of the images where no groups are given, else nothing."""
@@ -152,19 +162,20 @@ class Fairness(Axis):
                 "What if each group had its own threshold (on held-back images)",
                 [row for one in compared[:named] for row in what_if_rows(one.judged, answers, rng)],
             ),
-            *tables.table("fairness.under_stress", "Groups under attack and corruption", stressed[1]),
+            *tables.table("fairness.under_stress", "Groups under attack and corruption", stressed.rows),
         ]
         caveats: list[Caveat] = [
-            *doubts.of_groups(compared, given, self.min_group),
+            *doubts.of_groups(compared, named, given, self.min_group),
             *doubts.of_gaps(compared, worst, given),
             *(doubts.of_classes(compared, answers, self.min_group) if self.groups else ()),
+            *stressed.caveats,
             *(() if self.groups else doubts.without_groups(answers.labels)),
         ]
         return Findings(
-            measurements=(*numbers, *stressed[0]),
+            measurements=(*numbers, *stressed.measurements),
             series=tuple(series),
             caveats=tuple(caveats),
-            samples=tuple(sample for one in compared for sample in one.samples()),
+            samples=(*(sample for one in compared for sample in one.samples()), *stressed.samples),
         )
 
     def _attributes(self, evidence: Evidence, labels: Labels) -> list[Attribute]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from efficiency360.axes.fairness.answers import Judged
 from efficiency360.errors import AxisError
-from efficiency360.records import Measurement
+from efficiency360.records import Caveat, Measurement
+from efficiency360.samples import Sample
 from efficiency360.statistics.intervals import wilson
 from efficiency360.statistics.multiplicity import largest_gap
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from efficiency360.records import Param
 
 _DIGITS = 4
+_KINDS = {"adversarial": "attacked", "corruption": "corrupted"}
 
 
 @dataclass(frozen=True)
@@ -70,46 +72,72 @@ def _corrupted(evidence: Evidence, labels: Labels) -> Iterator[Stress]:
     yield Stress("corruption", "corruptions, mean of all", {}, at, right)
 
 
-def by_group(
-    found: Sequence[Stress], attributes: Sequence[Attribute], least: int, rng: np.random.Generator
-) -> tuple[list[Measurement], list[dict[str, Any]]]:
-    """The gap of each attribute under each stress, and a table of the groups with at least `least` such images."""
-    numbers, rows = [], []
-    for stress in found:
-        for attribute in attributes:
-            judged = Judged.of(attribute, stress.at, least)
-            if judged.count > 1:
-                numbers.append(_gap(stress, judged, rng))
-                rows += list(_rows(stress, judged))
-    return numbers, rows
+@dataclass(frozen=True)
+class Broken:
+    """What stress does to groups: gaps, what they are made of, a row for each group, and what is to be said."""
+
+    measurements: tuple[Measurement, ...]
+    samples: tuple[Sample, ...]
+    rows: tuple[dict[str, Any], ...]
+    caveats: tuple[Caveat, ...]
 
 
-def _gap(stress: Stress, judged: Judged, rng: np.random.Generator) -> Measurement:
+def by_group(found: Sequence[Stress], attributes: Sequence[Attribute], least: int, rng: np.random.Generator) -> Broken:
+    """Each attribute's groups under each stress: those of at least `least` such images compared, the others shown."""
+    each = [(stress, Judged.of(one, stress.at, least)) for stress in found for one in attributes]
+    pairs = [_gap(stress, judged, rng) for stress, judged in each if judged.count > 1]
+    return Broken(
+        tuple(number for number, _ in pairs),
+        tuple(sample for _, sample in pairs),
+        tuple(row for stress, judged in each for row in _rows(stress, judged)),
+        tuple(_small(each, least)),
+    )
+
+
+def _gap(stress: Stress, judged: Judged, rng: np.random.Generator) -> tuple[Measurement, Sample]:
     values = stress.right[judged.at]
     means = np.bincount(judged.codes, values) / np.bincount(judged.codes)
     interval = largest_gap(values, judged.codes, rng=rng)
-    return Measurement(
-        name=f"fairness.{stress.name}_accuracy_gap",
+    name, params = f"fairness.{stress.name}_accuracy_gap", {"attribute": judged.attribute.name, **stress.params}
+    number = Measurement(
+        name=name,
         value=float(np.ptp(means)),
         unit="proportion",
         better="lower",
         n=len(values),
         interval=interval.model_copy(update={"high": min(1.0, interval.high)}),
-        params={"attribute": judged.attribute.name, **stress.params},
+        params=params,
         note=f"worst for {judged.groups[int(means.argmin())]}, best for {judged.groups[int(means.argmax())]}",
     )
+    return number, Sample(name, params, "group gap", values, stress.at[judged.at], judged.codes)
 
 
 def _rows(stress: Stress, judged: Judged) -> Iterator[dict[str, Any]]:
-    for index, group in enumerate(judged.groups):
-        mine = stress.right[judged.at][judged.codes == index]
+    """A row for each group that has such images, judged or not."""
+    attribute = judged.attribute
+    codes, enough = attribute.codes[stress.at], set(judged.groups)
+    for index, group in enumerate(attribute.groups):
+        mine = stress.right[codes == index]
+        if not len(mine):
+            continue
         interval = wilson(float(mine.sum()), len(mine))  # no mean of shares varies more than a proportion
         yield {
             "under": stress.how,
-            "attribute": judged.attribute.name,
+            "attribute": attribute.name,
             "group": group,
             "n": len(mine),
+            "judged": group in enough,
             "accuracy": round(float(mine.mean()), _DIGITS),
             "low": round(interval.low, _DIGITS),
             "high": round(interval.high, _DIGITS),
         }
+
+
+def _small(each: Sequence[tuple[Stress, Judged]], least: int) -> Iterator[Caveat]:
+    """How many groups were too small under each kind of stress; robustness looks at fewer images than accuracy."""
+    for kind, what in _KINDS.items():
+        mine = {judged.attribute.name: judged for stress, judged in each if stress.name == kind}
+        small = [f"{name} {len(one.small)} of {len(one.small) + one.count}" for name, one in mine.items() if one.small]
+        if small:
+            text = f"Groups with fewer than {least} {what} images are shown, not judged: {', '.join(small)}."
+            yield Caveat(id="fairness.small_under_stress", severity="info", text=text)

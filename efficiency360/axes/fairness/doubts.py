@@ -21,19 +21,25 @@ _TOLD = 8
 _OF = {"accuracy": "accuracy", "demographic_parity": "how often a class is answered", "equalized_odds": "error rates"}
 
 
-def of_groups(compared: Sequence[Compared], given: Sequence[Attribute], least: int) -> Iterator[Caveat]:
-    """Groups that are only shown, and images without a value."""
-    for one in compared:
-        judged = one.judged
-        if small := judged.small:
-            named = ", ".join(f"{group} ({n})" for group, n in small[:_TOLD])
-            more = f" and {len(small) - _TOLD} more" if len(small) > _TOLD else ""
-            what = f"shown, not judged, because they have fewer than {least} images: {named}{more}"
-            text = f"{judged.attribute.name}: {what}."
-            yield Caveat(id="fairness.small_group", severity="warning", text=text)
-        if judged.count < 2:  # noqa: PLR2004 - nothing to compare
-            text = f"{judged.attribute.name}: nothing to compare, fewer than two groups of at least {least} images."
-            yield Caveat(id="fairness.not_compared", severity="warning", text=text)
+def of_groups(compared: Sequence[Compared], named: int, given: Sequence[Attribute], least: int) -> Iterator[Caveat]:
+    """Groups that are only shown, attributes that make no comparison, and images without a value.
+
+    The first `named` attributes are those that were asked for; of the intersections that were added only the numbers
+    are told.
+    """
+    for one in compared[:named]:
+        if one.judged.small and one.judged.count > 1:
+            text = f"{one.judged.attribute.name}: shown, not judged, because they have fewer than {least} images: "
+            yield Caveat(id="fairness.small_group", severity="warning", text=f"{text}{_sizes(one.judged.small)}.")
+    crossed = [one.judged for one in compared[named:] if one.judged.small and one.judged.count > 1]
+    if crossed:
+        counts = (f"{len(one.small)} of {len(one.small) + one.count} of {one.attribute.name}" for one in crossed)
+        text = f"Intersections with fewer than {least} images are shown, not judged: {_some(list(counts))}."
+        yield Caveat(id="fairness.small_group", severity="warning", text=text)
+    alone = [one.judged.attribute.name for one in compared if one.judged.count < 2]  # noqa: PLR2004 - nothing to compare
+    if alone:
+        text = f"Not compared, because fewer than two groups have {least} images: {_some(alone)}."
+        yield Caveat(id="fairness.not_compared", severity="warning", text=text)
     for attribute in given:
         if attribute.missing:
             text = (
@@ -41,6 +47,16 @@ def of_groups(compared: Sequence[Compared], given: Sequence[Attribute], least: i
                 " group of their own."
             )
             yield Caveat(id="fairness.missing", severity="info", text=text)
+
+
+def _sizes(small: Sequence[tuple[str, int]]) -> str:
+    return _some([f"{group} ({n})" for group, n in small])
+
+
+def _some(texts: Sequence[str]) -> str:
+    """The first eight, and how many more there are."""
+    more = f" and {len(texts) - _TOLD} more" if len(texts) > _TOLD else ""
+    return f"{', '.join(texts[:_TOLD])}{more}"
 
 
 def of_gaps(compared: Sequence[Compared], worst: Sequence[Subgroup], given: Sequence[Attribute]) -> Iterator[Caveat]:
@@ -79,6 +95,13 @@ def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> It
         for one in compared
         if any(not (rates.true.known.all() and rates.false.known.all()) for rates in one.rates)
     ]
+    unknown = [one.judged.attribute.name for one in compared if one.rates and not one.odds and one.judged.count > 1]
+    if unknown:
+        text = (
+            f"No error rates were compared by {', '.join(unknown)}: fewer than two judged groups have images of a class"
+            " and of the others."
+        )
+        yield Caveat(id="fairness.no_odds", severity="warning", text=text)
     if without:
         text = (
             f"Some groups of {', '.join(without)} have no image of a class, or none of the others: there its rate is"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.axes.fairness.answers import Answers, Judged
+    from efficiency360.records import Param
 
 Of = Literal["accuracy", "demographic_parity", "equalized_odds"]
 
@@ -40,6 +41,11 @@ class Rates:
     selected: Shares
     true: Shares
     false: Shares
+
+    @property
+    def comparable(self) -> bool:
+        """Whether both error rates are known of two groups; where one is not, no gap is not a gap of 0."""
+        return self.true.comparable and self.false.comparable
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Compared:
         self._right = answers.right[judged.at]
         self.right = Shares.of(self._right, judged.codes, judged.count)
         self.rates = [self._rates(label) for label in classes]
+        self.odds = [one for one in self.rates if one.comparable]
         self.gaps = tuple(self._gaps())
 
     def _rates(self, label: int) -> Rates:
@@ -104,8 +111,10 @@ class Compared:
             labels = [one.label for one in self.rates]
             selected = [one.selected for one in self.rates]
             yield self._gap("demographic_parity", selected, self._shuffled_selection(), labels)
-            both = [family for one in self.rates for family in (one.true, one.false)]
-            yield self._gap("equalized_odds", both, self._shuffled_errors(), np.repeat(labels, 2).tolist())
+        if self.odds:
+            both = [family for one in self.odds for family in (one.true, one.false)]
+            labels = [one.label for one in self.odds for _ in range(2)]
+            yield self._gap("equalized_odds", both, self._shuffled_errors(), labels)
 
     def _gap(
         self,
@@ -137,7 +146,7 @@ class Compared:
 
     def _shuffled_errors(self) -> list[NDArray[np.int64]]:
         """For each compared class its true and its false positives (R, G), groups shuffled among images of a label."""
-        kinds = {one.label: kind for kind, one in enumerate(self.rates)}
+        kinds = {one.label: kind for kind, one in enumerate(self.odds)}
         shape = (self._resamples, self.judged.count)
         true, false = ({label: np.zeros(shape, np.int64) for label in kinds} for _ in range(2))
         for label in np.unique(self._classes).tolist():
@@ -147,7 +156,7 @@ class Compared:
             for predicted, kind in kinds.items():
                 if len(column := np.flatnonzero(present == kind)):
                     (true if predicted == label else false)[predicted] += drawn[:, :, column[0]]
-        return [hits[one.label] for one in self.rates for hits in (true, false)]
+        return [hits[one.label] for one in self.odds for hits in (true, false)]
 
     def _table(self, among: NDArray[np.bool_], kinds: Mapping[int, int]) -> NDArray[np.int64]:
         """How often each group (G,) is answered each compared class, and (last) any other."""
@@ -234,9 +243,9 @@ class Compared:
         if gap is None:
             return
         yield self._difference("equalized_odds_difference", gap, self._between(gap, "is answered, given the label,"))
-        true = [one.true for one in self.rates]
-        worst = self.rates[worst_family(true)]
-        yield self._number(
+        true = [one.true for one in self.odds]
+        worst = self.odds[worst_family(true)]
+        found = self._number(
             "equal_opportunity_difference",
             worst.true.gap,
             "proportion",
@@ -244,6 +253,7 @@ class Compared:
             simultaneous_gap(true, rng=self._rng, resamples=self._resamples),
             f"class {self._answers.labels.name(worst.label)}",
         )
+        yield found.model_copy(update={"n": int(worst.true.n.sum())})
 
     def _between(self, gap: Gap, what: str) -> str:
         return f"class {gap.label} {what} least often for {gap.worst} and most often for {gap.best}"
@@ -268,7 +278,10 @@ class Compared:
         return self._answers.confidence[self.judged.at] - self._right
 
     def samples(self) -> Iterator[Sample]:
-        """What each image came to, for what can be compared image by image."""
+        """What each image came to, for what can be compared image by image.
+
+        Of many classes the worst is chosen by chance too, which resampling one of them would not show: no samples.
+        """
         rows, codes, name = self._answers.rows[self.judged.at], self.judged.codes, self.judged.attribute.name
         right = self._right.astype(np.float64)
         for index, group in enumerate(self.judged.groups):
@@ -279,8 +292,18 @@ class Compared:
             return
         params = {"attribute": name}
         yield Sample("fairness.accuracy_gap", params, "group gap", right, rows, codes)
+        yield Sample("fairness.worst_group_accuracy", params, "group low", right, rows, codes)
         yield Sample("fairness.calibration_difference", params, "group gap", self.excess, rows, codes)
-        if self.rates:
-            chosen = self.rates[worst_family([one.selected for one in self.rates])].label
-            answered = (self._predicted == chosen).astype(np.float64)
-            yield Sample("fairness.demographic_parity_difference", params, "group gap", answered, rows, codes)
+        if len(self.rates) == 1:
+            yield from self._samples_of_rates(self.rates[0], rows, {"attribute": name})
+
+    def _samples_of_rates(self, of: Rates, rows: NDArray[np.int64], params: dict[str, Param]) -> Iterator[Sample]:
+        """Whether each image is answered so: all images, those of the class, and these beside the others."""
+        codes, so = self.judged.codes, self._classes == of.label
+        answered = (self._predicted == of.label).astype(np.float64)
+        yield Sample("fairness.demographic_parity_difference", params, "group gap", answered, rows, codes)
+        if of.comparable:
+            both = 2 * codes + so
+            yield Sample("fairness.equalized_odds_difference", params, "larger group gap", answered, rows, both)
+            mine = answered[so], rows[so], codes[so]
+            yield Sample("fairness.equal_opportunity_difference", params, "group gap", *mine)

@@ -10,6 +10,7 @@ from efficiency360.records import Interval, Series
 from efficiency360.statistics.calibration import cautious
 from efficiency360.statistics.groups import Shares
 from efficiency360.statistics.intervals import LEVEL, wilson
+from efficiency360.statistics.multiplicity import holm
 from efficiency360.statistics.resampling import means_of_resamples
 
 if TYPE_CHECKING:
@@ -119,19 +120,24 @@ def table(name: str, title: str, rows: Sequence[dict[str, Any]]) -> Iterator[Ser
 
 
 def gap_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
-    """Every gap: its interval, what chance makes, and between whom it is."""
+    """Every gap: its interval, what chance makes, and between whom it is.
+
+    `p_value` is corrected for the number of gaps (Holm 1979), as what is said of them is; `p_alone` is not.
+    """
+    gaps = [(one.judged.attribute.name, gap) for one in compared for gap in one.gaps]
+    corrected = holm([gap.p for _, gap in gaps]).tolist()
     return [
         {
-            "attribute": one.judged.attribute.name,
+            "attribute": name,
             "gap": gap.of.replace("_", " "),
             "value": _short(gap.value),
             "low": _short(gap.interval.low),
             "high": _short(gap.interval.high),
-            "p_value": _short(gap.p),
+            "p_value": _short(p),
+            "p_alone": _short(gap.p),
             "lowest": gap.worst,
             "highest": gap.best,
             "class": gap.label,
         }
-        for one in compared
-        for gap in one.gaps
+        for (name, gap), p in zip(gaps, corrected, strict=True)
     ]

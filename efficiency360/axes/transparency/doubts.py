@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from efficiency360.axes.transparency.numbers import similarities
 from efficiency360.records import Caveat
+from efficiency360.statistics.intervals import wilson
 from efficiency360.words import one_line
 
 if TYPE_CHECKING:
@@ -19,8 +21,17 @@ if TYPE_CHECKING:
     Severity = Literal["info", "warning", "critical"]
 
 ALIKE = 0.5
-"""A rank correlation with the map under random weights that is above this: the map hardly depends on the weights."""
-_KEPT, _FLAT, _EMPTY, _INCOMPLETE = 0.5, 0.95, 0.2, 0.1
+"""Rank correlation of a map with that under random weights from which on it is nearer to the map itself (1) than to one
+that has nothing to do with it: such correlate by 0 on average, with a deviation of 1 / sqrt(cells - 1) (Kendall 1948).
+Adebayo et al. (2018) compare by eye and set no number."""
+_MOST = 0.5
+"""Of the checked images; the whole interval of the share has to be on one side."""
+_INCOMPLETE = 0.05
+"""Integrated gradients should add up within this share (Sundararajan et al. 2017, section 5)."""
+_KEPT = 0.5
+"""A baseline that keeps more of the probability leaves curves less than half of their range."""
+_FLAT = 0.95
+"""Half of a linear score is gone with half of the cells, taken at random; here less than a tenth of that is."""
 _FEW, _LONGEST = 30, 300
 
 
@@ -28,14 +39,14 @@ def doubts(axis: Transparency, seen: Seen, found: Sequence[Measurement]) -> Iter
     """All caveats."""
     yield _caveat("how", "info", _how(axis, seen))
     yield from _methods(seen)
-    trusted = []
-    for method in seen.methods:
-        said = [*_chance(method, found), *_weights(method, found)]
-        yield from said
-        trusted += [] if said else [method]
-    if not trusted:
+    said = {method: [*_chance(method, found), *_weights(seen, column)] for column, method in enumerate(seen.methods)}
+    for caveats in said.values():
+        yield from caveats
+    if all(said.values()):
         text = "No explanation of this model passed the tests: do not show its maps to anybody as reasons."
-        yield _caveat("no_explanation", "warning" if len(seen.positions) < _FEW else "critical", text)
+        undecided = any({one.id for one in caveats} == {"transparency.weights_undecided"} for caveats in said.values())
+        mild = undecided or len(seen.positions) < _FEW
+        yield _caveat("no_explanation", "warning" if mild else "critical", text)
     yield from _maps(seen)
     yield from _tests(axis, seen)
 
@@ -59,8 +70,12 @@ def _methods(seen: Seen) -> Iterator[Caveat]:
     if "attention_rollout" in seen.methods:
         text = "attention_rollout says where the model looks, not what for: it is the same for every class."
         yield _caveat("same_for_all_classes", "info", text)
-    if seen.not_randomised:
-        text = f"Whether maps depend on the weights was not tested: {one_line(seen.not_randomised, _LONGEST)}."
+    if seen.randomised is None:
+        why = seen.not_randomised or "transparency.checked is 0"
+        text = (
+            "Not measured: whether maps depend on what the model learned, which takes weights that can be made random:"
+            f" {one_line(why, _LONGEST)}."
+        )
         yield _caveat("not_randomised", "warning", text)
 
 
@@ -83,19 +98,30 @@ def _chance(method: str, found: Sequence[Measurement]) -> Iterator[Caveat]:
         yield _caveat("no_better_than_random", "warning", text)
 
 
-def _weights(method: str, found: Sequence[Measurement]) -> Iterator[Caveat]:
-    """Where a map outlives the weights that it should explain."""
-    for one in found:
-        if (
-            one.name == "transparency.randomisation_similarity"
-            and one.params == {"method": method}
-            and one.value > ALIKE
-        ):
-            text = (
-                f"{method} hardly changes when all weights are random (rank correlation {one.value:.2f}): it shows the"
-                " image, not what the model learned."
-            )
-            yield _caveat("ignores_weights", "warning", text)
+def _weights(seen: Seen, column: int) -> Iterator[Caveat]:
+    """Where maps outlive the weights that they should explain, or may do so: a sign test over the checked images."""
+    if seen.randomised is None:
+        return
+    own, random = seen.maps[: seen.randomised.shape[1], column], seen.randomised[-1, :, column]
+    found = similarities(own, random)
+    found = found[np.isfinite(found)]
+    if not len(found):
+        return
+    above, method = int((found > ALIKE).sum()), seen.methods[column]
+    share = wilson(above, len(found))
+    counted = f"{above} of {len(found)} images (rank correlation {found.mean():.2f} on average)"
+    if share.low > _MOST:
+        text = (
+            f"{method} hardly changes when all weights are random, for {counted}: it shows the image, not what the"
+            " model learned."
+        )
+        yield _caveat("ignores_weights", "warning", text)
+    elif share.high >= _MOST:
+        text = (
+            f"It is undecided whether {method} depends on what the model learned: random weights leave its map much as"
+            f" it is for {counted}. A larger transparency.checked tells more."
+        )
+        yield _caveat("weights_undecided", "warning", text)
 
 
 def _maps(seen: Seen) -> Iterator[Caveat]:
@@ -106,10 +132,9 @@ def _maps(seen: Seen) -> Iterator[Caveat]:
         if broken:
             text = f"{method} gave NaN or infinity for {broken} of {len(maps)} images; those cells count as the last."
             yield _caveat("not_finite", "warning", text)
-        empty = int((np.ptp(maps, axis=1) == 0).sum())
-        if empty > _EMPTY * len(maps):
+        if empty := int((np.ptp(maps, axis=1) == 0).sum()):
             text = f"{method} gave {empty} of {len(maps)} images a map that is the same everywhere."
-            yield _caveat("empty_maps", "warning", text)
+            yield _caveat("empty_maps", "warning" if 2 * empty > len(maps) else "info", text)
         yield from _completeness(seen, method, column)
 
 
