@@ -84,6 +84,7 @@ class Privacy(Axis):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
     wants: ClassVar[frozenset[Need]] = frozenset({Need.MEMBERS})
     sees_labels: ClassVar[bool] = True
+    own_classes: ClassVar[bool] = True
 
     method: Method = "head"
     epsilons: Annotated[
@@ -206,9 +207,9 @@ class Privacy(Axis):
         """
         if labels is None:
             raise AxisError("no labels")
-        trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence)
+        trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence, labels)
         if not trained.measurements and not leaked.measurements:
-            raise AxisError(leaks.NO_MEMBERS)
+            raise AxisError(leaks.why_none(labels))
         return Findings(
             measurements=(*trained.measurements, *leaked.measurements),
             series=(*trained.series, *leaked.series),
