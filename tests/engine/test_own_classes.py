@@ -80,7 +80,7 @@ def test_a_slip_in_some_labels_ends_the_audit_as_ever(tmp_path):
     manifest.write_text('[labels]\nnames = ["ok", "scratch", "dent", "hole", "stain", "burr", "bent"]\n')
     with pytest.raises(InputError, match="label 'dint' is not one of the 7 classes; did you mean 'dent'"):
         audited(images("ok", "dint"), ["privacy"], manifest=manifest)
-    with pytest.raises(InputError, match="label '(OK|DENT)' is not one of the 7 classes"):
+    with pytest.raises(InputError, match=r"label '(OK|DENT)' is not one of the 7 classes"):
         audited(images("OK", "DENT"), ["privacy"], manifest=manifest)
     assert audited(images("cat", "dog"), ["privacy"], manifest=manifest).axis("privacy").status == "measured"
 
