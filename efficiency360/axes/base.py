@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from efficiency360.records import Findings
     from efficiency360.subject.subject import Subject
 
-__all__ = ["Axis", "Evidence", "Labels", "Need", "Progress", "Run", "Workload"]
+__all__ = ["Axis", "Evidence", "Labels", "Need", "Progress", "Run", "Workload", "labels_for"]
 
 Evidence = Mapping[str, NDArray[np.generic]]
 """Named arrays of numbers, booleans or text."""
@@ -87,6 +87,8 @@ class Axis(Protocol):
     how many new processes are started for it, one after the other, by the auditor's clock (evidence `start_s`, seconds
     from start to first answer); it observes in the last of them. `data_sets` names further data sets by path.
     `compiles` says that it starts a compiler, which the wall lets through for models without code of their own.
+    `own_classes` says that it has the subject learn the classes of the data, so that these need not be the model's; it
+    gets such labels, marked as `Labels.own`, where other axes that need labels are skipped.
     `sees_labels` says that it cannot observe without the labels, as attacks cannot: then they are in the model's
     process.
     """
@@ -100,6 +102,7 @@ class Axis(Protocol):
     where_ran: ClassVar[tuple[str, ...]] = ()
     timed: ClassVar[bool] = False
     sees_labels: ClassVar[bool] = False
+    own_classes: ClassVar[bool] = False
 
     @property
     def fresh_starts(self) -> int:
@@ -138,6 +141,11 @@ class Axis(Protocol):
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:
         """Turn evidence into findings."""
+
+
+def labels_for(axis: Axis, labels: Labels | None) -> Labels | None:
+    """The labels of an audit for one axis; None where they are not classes of the model and it needs those."""
+    return None if labels is not None and labels.own and not axis.own_classes else labels
 
 
 Settings = Mapping[str, Any]

@@ -32,7 +32,8 @@ def to_bytes(data: Dataset, hashes: Sequence[str], labels: Labels | None) -> byt
     """The images of an audit in its order, by hash and name, with their labels, as a compressed `.npz`.
 
     Members: `images` (N,) hex sha256 and `files` (N,) text; where there are labels `written` (N,) text and `classes`
-    (N,) int64; `about`, JSON with the names of the classes, the group columns and the caveats on the labels.
+    (N,) int64; `about`, JSON with the names of the classes, the group columns, the caveats on the labels, and whether
+    the classes are the data's own.
     """
     arrays: dict[str, np.ndarray] = {"images": np.array(hashes, np.bytes_), "files": np.array(data.files)}
     if data.labels is not None:
@@ -42,6 +43,7 @@ def to_bytes(data: Dataset, hashes: Sequence[str], labels: Labels | None) -> byt
             "names": labels.names,
             "groups": labels.groups,
             "caveats": [caveat.model_dump() for caveat in labels.caveats],
+            "own": labels.own,
         }
         arrays |= {"classes": labels.classes, "about": np.array(json.dumps(about))}
     buffer = io.BytesIO()
@@ -74,6 +76,7 @@ def _labels(arrays: dict[str, np.ndarray], files: tuple[str, ...], written: tupl
         files=files,
         groups={str(name): tuple(map(str, column)) for name, column in about["groups"].items()},
         caveats=tuple(Caveat.model_validate(caveat) for caveat in about["caveats"]),
+        own=about.get("own", False) is True,
     )
     if written is None or {len(written), len(files), *map(len, labels.groups.values())} != {len(labels.classes)}:
         raise ValueError("the images and their labels do not fit together")

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from efficiency360.audited import Audited
 from efficiency360.axes import Need, axis_ids, axis_type, make_axis
-from efficiency360.dataset import kept, resolve_labels
+from efficiency360.dataset import OtherClassesError, kept, own_labels, resolve_labels
 from efficiency360.engine.doubts import beside_labels, of_foreign_code
 from efficiency360.engine.environment import describe, versions
 from efficiency360.engine.executors import Executor, InProcess
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from efficiency360.axes import Axis
+    from efficiency360.dataset import Labels
     from efficiency360.engine.elsewhere import Elsewhere
     from efficiency360.engine.job import AuditJob
     from efficiency360.records import Artifact
@@ -66,7 +67,7 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
     Raises:
         InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
     """
-    with prepared(job) as context:
+    with prepared(job, selected) as context:
         check_labels(job.spec, selected, context.labels, context.info.num_classes)
         records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
     card = _scorecard(context, records)
@@ -75,8 +76,10 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
 
 
 @contextmanager
-def prepared(job: AuditJob) -> Iterator[Context]:
+def prepared(job: AuditJob, selected: frozenset[str]) -> Iterator[Context]:
     """The subject loaded, labels resolved and images hashed; nothing is left running afterwards.
+
+    Labels that are no classes of the model are those of the data where a selected axis teaches it such.
 
     Raises:
         InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
@@ -86,7 +89,7 @@ def prepared(job: AuditJob) -> Iterator[Context]:
     _begin(job.out / "run.log", job)
     executor = _executor(job, deadline)
     try:
-        yield _prepare(job, executor)
+        yield _prepare(job, executor, selected)
     finally:
         executor.close()
 
@@ -123,7 +126,7 @@ def _begin(log: Path, job: AuditJob) -> None:
         file.write(f"{job.command}\n{json.dumps(versions())}\n")
 
 
-def _prepare(job: AuditJob, executor: Executor) -> Context:
+def _prepare(job: AuditJob, executor: Executor, selected: frozenset[str]) -> Context:
     job.reporter.stage(f"Loading {job.request.name}")
     began = time.monotonic()
     info = executor.load(job.request)
@@ -131,18 +134,29 @@ def _prepare(job: AuditJob, executor: Executor) -> Context:
     labels = dataset = images = None
     store = EvidenceStore(job.out / "evidence")
     if job.data is not None:
-        names = info.class_names
-        labels = resolve_labels(job.data, num_classes=info.num_classes, names=names)
+        labels = _labels(job, info, selected)
         job.reporter.stage(f"Hashing {len(job.data)} images")
         hashes = job.data.image_hashes()
         artifact = store.keep_images(kept.to_bytes(job.data, hashes, labels))
         dataset = job.data.record(hashes).model_copy(update={"artifacts": (artifact,)})
         images = np.array(hashes, np.bytes_)
-    context = Context(job, executor, info, labels, dataset, store, load_s, images=images, mixed=_mixed(job, info))
+    mixed_in = {} if labels is not None and labels.own else _mixed(job, info)
+    context = Context(job, executor, info, labels, dataset, store, load_s, images=images, mixed=mixed_in)
     context = replace(context, info=_with_behaviour(context))
     if job.elsewhere is not None:
         job.elsewhere.check_same_model(info.record)
     return context
+
+
+def _labels(job: AuditJob, info: SubjectInfo, selected: frozenset[str]) -> Labels | None:
+    """The labels as the model's classes; as the data's own where they are none of these and an axis teaches them."""
+    assert job.data is not None  # noqa: S101 - only called where there are data
+    try:
+        return resolve_labels(job.data, num_classes=info.num_classes, names=info.class_names)
+    except OtherClassesError:
+        if not any(make_axis(one, job.spec.axes[one].settings).own_classes for one in selected):
+            raise
+        return own_labels(job.data, info.num_classes)
 
 
 def _mixed(job: AuditJob, info: SubjectInfo) -> dict[str, Mixed]:
@@ -235,7 +249,7 @@ def _measured(context: Context, axis: Axis, settings: dict[str, Any]) -> AxisRec
     try:
         stored = observe_once(context, axis, settings)
         used = evidence_beside(context, axis)
-        findings = axis.measure({**stored.evidence, **prefixed(used)}, context.labels)
+        findings = axis.measure({**stored.evidence, **prefixed(used)}, context.labels_for(axis))
     except AxisError as error:
         return ended("failed", str(error))
     except (ValidationError, ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -264,8 +278,9 @@ def missing_need(context: Context, axis: Axis) -> str | None:
     data = context.job.data
     if data is None and axis.needs & {Need.DATA, Need.LABELS, Need.GROUPS}:
         return "no data was given (--data)"
-    if Need.LABELS in axis.needs and context.labels is None:
-        return "the data has no labels"
+    if Need.LABELS in axis.needs and context.labels_for(axis) is None:
+        own = context.labels is not None
+        return "the labels are not classes of the model" if own else "the data has no labels"
     if Need.GROUPS in axis.needs and data is not None and not data.columns:
         return "the data has no group columns"
     if Need.GRADIENTS in axis.needs and not context.info.differentiable:

@@ -76,7 +76,7 @@ def foretell(job: AuditJob, selected: frozenset[str]) -> Forecast:
     Raises:
         InputError: the subject cannot be loaded, or labels do not fit.
     """
-    with prepared(job) as context:
+    with prepared(job, selected) as context:
         check_labels(job.spec, selected, context.labels, context.info.num_classes)
         load_s = context.load_s
         data = {} if job.data is None else {"data": job.data}

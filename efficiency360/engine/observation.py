@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from efficiency360.axes import Need, make_axis
+from efficiency360.axes import Need, labels_for, make_axis
 from efficiency360.engine.doubts import TOLD, replaced
 from efficiency360.engine.environment import host_class, host_fingerprint, versions
 from efficiency360.engine.guard import is_own
@@ -53,6 +53,10 @@ class Context:
     samples: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
     images: NDArray[np.bytes_] | None = None
     mixed: Mapping[str, Mixed] = field(default_factory=dict)
+
+    def labels_for(self, axis: Axis) -> Labels | None:
+        """The labels that this axis may use: the data's own classes are only for those that teach them."""
+        return labels_for(axis, self.labels)
 
 
 def observe_used(context: Context, axis_id: str) -> Stored:
@@ -102,7 +106,8 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
     started = time.monotonic()
     starts = _start_anew(context, axis)
     mixed = context.mixed.get(axis.id)
-    known = context.labels.classes if axis.sees_labels and context.labels is not None else None
+    labels = context.labels_for(axis)
+    known = labels.classes if axis.sees_labels and labels is not None else None
     asked = Observation(axis.id, settings, _data_sets(context, axis), context.job.reporter.progress, known, given)
     evidence = {**context.executor.observe(asked), **starts, **(mixed.evidence() if mixed else {})}
     if own := [name for name in replaced(evidence) if is_own(name)]:
@@ -112,7 +117,8 @@ def _observe(context: Context, axis: Axis, settings: dict[str, Any]) -> Stored:
 
 def _briefing(context: Context, axis: Axis) -> dict[str, NDArray[np.generic]]:
     """What the axis makes of the labels, and those of members and non-members in their order."""
-    own = axis.briefing(context.labels) if context.labels is not None else {}
+    labels = context.labels_for(axis)
+    own = axis.briefing(labels) if labels is not None else {}
     mixed = context.mixed.get(axis.id)
     return {**own, **({GIVEN: mixed.labels.classes} if mixed else {})}
 

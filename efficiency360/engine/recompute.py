@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from efficiency360.audited import IMAGES, Audited, evidence_bytes
-from efficiency360.axes import Need, make_axis
+from efficiency360.axes import Need, labels_for, make_axis
 from efficiency360.dataset import kept
 from efficiency360.engine import origin
 from efficiency360.engine.doubts import beside_labels, of_foreign_code
@@ -139,6 +139,7 @@ class _Again:
         if any(evidence.about is None for evidence in self._evidence.values()):
             return "its evidence is too old to say what it is of"
         self._axis = self._made()
+        self._labels = labels_for(self._axis, self._labels)
         if self._axis.needs & {Need.LABELS, Need.GROUPS} and self._labels is None:
             return self._without_labels()
         if not self._card.subject.artifacts and not self._odd:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _LARGEST = 40.0
 _STEPS = 60
-_PER_ROOT = 1.5
+_PER_ROOT = 2.0
 
 
 def guesses_each_way(m: int) -> int:
-    """How many of m >= 1 canaries are guessed in, and as many out: 1.5 sqrt(m), at most half of them.
+    """How many of m >= 1 canaries are guessed in, and as many out: 2 sqrt(m), at most half of them.
 
     Few guesses are the surest, but prove little even if all are right; this is near the best for Gaussian noise and
     epsilons of 1 to 8, and known before anything is seen.
@@ -82,8 +82,3 @@ def epsilon_bound(m: int, guesses: int, right: int, delta: float, confidence: fl
         else:
             high = middle
     return low
-
-
-def largest_bound(m: int, guesses: int, delta: float, confidence: float = 0.95) -> float:
-    """The epsilon that would be proven if every guess were right: what so many guesses can show at all."""
-    return epsilon_bound(m, guesses, guesses, delta, confidence)

@@ -52,7 +52,8 @@ class Privacy(Axis):
     says which images test; `keep_together`, columns whose groups are not parted (unless given, those with names such
     as patient_id); `physical_batch`, images in memory at once; `canaries`, how many examples a further training of the
     last layer at each epsilon has planted in it, or left out, by fair coins (0: no such training): what its weights
-    give away of the coins is `privacy.epsilon_lower_bound`.
+    give away of the coins is `privacy.epsilon_lower_bound`, the epsilon of the most noise that right guesses allow,
+    by the whole trade-off curve of such training (Mahloujifar et al. 2025), and beside it what all right would prove.
 
     Nothing is chosen by results: all of these are fixed before the first image is seen, so no choice has to be paid
     for, and images that test are seen once, at the end. Trainings of one seed take the same images in the same steps
@@ -84,6 +85,7 @@ class Privacy(Axis):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
     wants: ClassVar[frozenset[Need]] = frozenset({Need.MEMBERS})
     sees_labels: ClassVar[bool] = True
+    own_classes: ClassVar[bool] = True
 
     method: Method = "head"
     epsilons: Annotated[
@@ -206,9 +208,9 @@ class Privacy(Axis):
         """
         if labels is None:
             raise AxisError("no labels")
-        trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence)
+        trained, leaked = self._tuning(evidence, labels), leaks.findings(self, evidence, labels)
         if not trained.measurements and not leaked.measurements:
-            raise AxisError(leaks.NO_MEMBERS)
+            raise AxisError(leaks.why_none(labels))
         return Findings(
             measurements=(*trained.measurements, *leaked.measurements),
             series=(*trained.series, *leaked.series),

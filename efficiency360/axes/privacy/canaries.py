@@ -10,7 +10,7 @@ import numpy as np
 
 from efficiency360.errors import AxisError
 from efficiency360.records import Caveat, Measurement
-from efficiency360.statistics import canaries
+from efficiency360.statistics import canaries, noise_audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.axes.privacy.membership_seen import Seen
+    from efficiency360.statistics.noise_audit import Mechanism
 
 CONFIDENCE = 0.95
 TUNING = "private fine-tuning"
@@ -58,8 +59,14 @@ def coins(m: int, index: int) -> NDArray[np.bool_]:
     return np.random.default_rng([_COINS, index]).integers(0, 2, m).astype(bool)
 
 
-def of_training(scores: NDArray[np.float64], epsilons: Sequence[float], delta: float) -> list[Proof]:
-    """What trainings with canaries prove, one for each epsilon, from scores (E, m).
+def of_training(
+    scores: NDArray[np.float64],
+    epsilons: Sequence[float],
+    delta: float,
+    mechanism: Mechanism,
+    sigmas: Sequence[float],
+) -> list[Proof]:
+    """What trainings with canaries prove, one for each epsilon and noise multiplier, from scores (E, m).
 
     Raises:
         AxisError: the scores do not fit, or a training is less private than it was to be.
@@ -67,8 +74,8 @@ def of_training(scores: NDArray[np.float64], epsilons: Sequence[float], delta: f
     if scores.ndim != 2 or len(scores) != len(epsilons) or not np.isfinite(scores).all():  # noqa: PLR2004 - (E, m)
         raise AxisError("the scores of the canaries do not fit the number of trainings, or are no numbers")
     proofs = []
-    for index, (row, epsilon) in enumerate(zip(scores, epsilons, strict=True)):
-        proof = prove(TUNING, row, coins(len(row), index), delta, epsilon=epsilon)
+    for index, (row, epsilon, sigma) in enumerate(zip(scores, epsilons, sigmas, strict=True)):
+        proof = prove(TUNING, row, coins(len(row), index), delta, epsilon=epsilon, noise=(mechanism, sigma))
         check_claim(proof, epsilon)
         proofs.append(proof)
     return proofs
@@ -79,9 +86,9 @@ def prove(  # noqa: PLR0913 - two have defaults
     scores: NDArray[np.float64],
     included: NDArray[np.bool_],
     delta: float,
-    each_way: int | None = None,
     *,
     epsilon: float | None = None,
+    noise: tuple[Mechanism, float] | None = None,
 ) -> Proof:
     """Guess the canaries (m,) with the highest scores in and those with the lowest out, and count.
 
@@ -90,15 +97,20 @@ def prove(  # noqa: PLR0913 - two have defaults
         scores: (m,), higher where the canary looks trained on.
         included: (m,), what a fair coin of its own decided for each.
         delta: of the guarantee that is put to the test.
-        each_way: how many are guessed in, and as many out, fixed before anything was seen (default: from m alone).
         epsilon: what the training was to keep, to tell several from each other.
+        noise: the mechanism of the training and its noise multiplier, where they are known: then the guesses prove
+            more; without it, what they prove of any training that is (epsilon, delta)-private.
     """
     m = len(scores)
-    each_way = canaries.guesses_each_way(m) if each_way is None else each_way
+    each_way = canaries.guesses_each_way(m)
     right = canaries.right_guesses(scores, included, each_way)
-    bound = canaries.epsilon_bound(m, 2 * each_way, right, delta, CONFIDENCE)
-    largest = canaries.largest_bound(m, 2 * each_way, delta, CONFIDENCE)
-    return Proof(of, m, 2 * each_way, right, delta, bound, largest, epsilon)
+
+    def bound(right: int) -> float:
+        if noise is None:
+            return canaries.epsilon_bound(m, 2 * each_way, right, delta, CONFIDENCE)
+        return noise_audit.epsilon_bound(*noise, m, 2 * each_way, right, delta, CONFIDENCE)
+
+    return Proof(of, m, 2 * each_way, right, delta, bound(right), bound(2 * each_way), epsilon)
 
 
 def measured(proof: Proof) -> Iterator[Measurement]:

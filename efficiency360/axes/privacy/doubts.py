@@ -73,7 +73,10 @@ def _canaries(seen: Seen) -> Iterator[Caveat]:
     for proof in seen.proofs:
         yield _caveat("canaries", "info", f"Further training at epsilon {proof.epsilon:g}: {proof.told()}.")
     if seen.proofs:
-        text = "What canaries prove is a lower bound: it finds mistakes in the training, and is no guarantee."
+        text = (
+            "What canaries prove is a lower bound: it finds mistakes in the training, and is no guarantee. It takes for"
+            " granted that noise is Gaussian, on sums over samples, and tells how much there can have been at most."
+        )
         yield _caveat("canaries", "info", text)
     elif seen.axis.method != "head":
         yield _caveat("canaries", "info", "No empirical epsilon: canaries are planted for method head only.")

@@ -8,7 +8,7 @@ from efficiency360.axes.privacy import blind, canaries, hygiene, membership, mem
 from efficiency360.records import Caveat, Findings
 
 if TYPE_CHECKING:
-    from efficiency360.axes.base import Evidence
+    from efficiency360.axes.base import Evidence, Labels
     from efficiency360.axes.privacy.axis import Privacy
 
 MEMBERS = "members"
@@ -20,7 +20,15 @@ NO_MEMBERS = (
 )
 
 
-def findings(axis: Privacy, evidence: Evidence) -> Findings:
+_OTHER_CLASSES = "the labels are not classes of the model, so it has said nothing about them that could be attacked"
+
+
+def why_none(labels: Labels) -> str:
+    """Why there was nobody to tell from others."""
+    return _OTHER_CLASSES if labels.own else NO_MEMBERS
+
+
+def findings(axis: Privacy, evidence: Evidence, labels: Labels) -> Findings:
     """Attack with what was seen of members and others; nothing but a caveat where there were none.
 
     Raises:
@@ -29,7 +37,7 @@ def findings(axis: Privacy, evidence: Evidence) -> Findings:
     if not axis.attacks:
         return Findings(measurements=())
     if "members.member" not in evidence:
-        text = f"Membership was not attacked: {NO_MEMBERS}."
+        text = f"Membership was not attacked: {why_none(labels)}."
         return Findings(measurements=(), caveats=(Caveat(id="privacy.no_members", severity="info", text=text),))
     seen = membership_seen.read(evidence, axis.attacks, axis.max_unreadable)
     proof = canaries.of_model(seen)

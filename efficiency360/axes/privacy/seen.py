@@ -11,6 +11,7 @@ import numpy as np
 from efficiency360.axes.privacy import canaries
 from efficiency360.errors import AxisError
 from efficiency360.statistics import renyi
+from efficiency360.statistics.noise_audit import Mechanism
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,18 +84,21 @@ class Seen:
             bound=bound,
             unread=unread,
             notes=tuple(str(note) for note in evidence.get("dp_note", ())),
-            proofs=_proofs(evidence, axis, delta),
+            proofs=_proofs(evidence, axis, recipe, delta, sigma),
         )
 
 
-def _proofs(evidence: Evidence, axis: Privacy, delta: float) -> tuple[Proof, ...]:
+def _proofs(
+    evidence: Evidence, axis: Privacy, recipe: Recipe, delta: float, sigma: NDArray[np.float64]
+) -> tuple[Proof, ...]:
     """What canaries prove of further trainings; the last layer's only."""
     if not axis.canaries or axis.method != "head":
         return ()
     scores = evidence["dp_canaries"].astype(np.float64)
     if scores.shape != (len(axis.epsilons), axis.canaries):
         raise AxisError("the scores of the canaries do not fit their number")
-    return tuple(canaries.of_training(scores, axis.epsilons, delta))
+    mechanism = Mechanism(recipe.rate, recipe.steps)
+    return tuple(canaries.of_training(scores, axis.epsilons, delta, mechanism, sigma.tolist()))
 
 
 def _check_positions(found: NDArray[np.int64], planned: NDArray[np.int64]) -> int:

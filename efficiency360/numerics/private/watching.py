@@ -15,7 +15,9 @@ from efficiency360.numerics.as_found import without_fused_attention
 from efficiency360.numerics.private import layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from torch.utils.hooks import RemovableHandle
 
 _TINY = 1e-12
 
@@ -126,52 +128,83 @@ def clipped_gradients(
     Raises:
         AxisError: the model overwrites what it gave a layer, or its answers do not depend on its layers.
     """
-    given: dict[str, Tensor] = {}
-    versions: dict[str, int] = {}
-    back: dict[str, Tensor] = {}
+    passes = {layer.path: _Pass(layer) for layer in chosen.layers}
     leaves: list[Tensor] = []
-
-    def watch(path: str, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-        given[path], versions[path] = inputs[0].detach(), inputs[0]._version  # noqa: SLF001 - changes when overwritten
-        started = None
-        if not output.requires_grad:
-            leaf = output.detach().requires_grad_()
-            leaves.append(leaf)
-            output = started = leaf.clone()
-        output.register_hook(lambda gradient: back.__setitem__(path, gradient.detach()))  # type: ignore[no-untyped-call]
-        return started
-
     with ExitStack() as stack, without_fused_attention(), torch.enable_grad():
-        for layer in chosen.layers:
-            hook = layer.module.register_forward_hook(
-                lambda _part, inputs, output, path=layer.path: watch(path, inputs, output)
-            )
-            stack.callback(hook.remove)
+        for one in passes.values():
+            stack.callback(one.watch(leaves).remove)
         loss = nn.functional.cross_entropy(forward(images).float(), targets, reduction="sum")
         torch.autograd.grad(loss, leaves, allow_unused=True)
-    for path, tensor in given.items():
-        if tensor._version != versions[path]:  # noqa: SLF001 - see above
+    return _summed([passes[layer.path] for layer in chosen.layers], limit)
+
+
+@dataclass
+class _Pass:
+    """What one pass shows of a layer: what it was `given` and what came `back`, or each image's gradients of it."""
+
+    layer: Layer
+    given: Tensor | None = None
+    version: int = 0
+    back: Tensor | None = None
+    each: list[Tensor] | None = None
+
+    def watch(self, leaves: list[Tensor]) -> RemovableHandle:
+        """Listen; where no gradient would come back through it, one begins here and is added to `leaves`."""
+
+        def forward(_part: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
+            self.given, self.version = inputs[0].detach(), inputs[0]._version  # noqa: SLF001 - changes when overwritten
+            started = None
+            if not output.requires_grad:
+                leaf = output.detach().requires_grad_()
+                leaves.append(leaf)
+                output = started = leaf.clone()
+            output.register_hook(self.came)  # type: ignore[no-untyped-call]
+            return started
+
+        return self.layer.module.register_forward_hook(forward)
+
+    def came(self, gradient: Tensor) -> None:
+        """Keep what is smaller."""
+        module, names, given = self.layer.module, self.layer.names, self.given
+        if given is None or given._version != self.version:  # noqa: SLF001 - see above
             raise AxisError(
-                f"the model overwrites what it gave the layer '{path}'; it can be trained with method head only"
+                f"the model overwrites what it gave the layer '{self.layer.path}'; it can be trained with method head"
+                " only"
             )
-    return _summed(chosen, given, back, limit)
+        self.back = gradient.detach()
+        if layers.has_small_gradients(module, names, given, self.back):
+            self.each = layers.gradients(module, names, given, self.back)
+            self.given = self.back = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether a gradient came."""
+        return self.each is not None or self.back is not None
+
+    def lengths_squared(self) -> Tensor:
+        """Of each image's gradient (N,)."""
+        if self.each is not None:
+            return layers.sum_of_squares(self.each)
+        assert self.given is not None  # noqa: S101 - one or the other is there
+        assert self.back is not None  # noqa: S101
+        return layers.lengths_squared(self.layer.module, self.layer.names, self.given, self.back)
+
+    def sums(self, weights: Tensor) -> list[Tensor]:
+        """The gradients summed over images with weights (N,), 0 where none came; afterwards they are gone."""
+        each, given, back = self.each, self.given, self.back
+        self.each = self.given = self.back = None
+        if each is not None:
+            return [torch.tensordot(weights, one, dims=1) for one in each]
+        if given is None or back is None:
+            return [torch.zeros_like(parameter) for parameter in self.layer.parameters]
+        return layers.weighted_sums(self.layer.module, self.layer.names, given, back, weights)
 
 
-def _summed(chosen: Plan, given: dict[str, Tensor], back: dict[str, Tensor], limit: float) -> Clipped:
-    reached = [layer for layer in chosen.layers if layer.path in back]
+def _summed(passes: Sequence[_Pass], limit: float) -> Clipped:
+    reached = [one for one in passes if one.reached]
     if not reached:
         raise AxisError("the model's answers do not depend on any layer that could be trained")
     with torch.no_grad():
-        squares = [
-            layers.lengths_squared(layer.module, layer.names, given[layer.path], back[layer.path]) for layer in reached
-        ]
-        lengths = torch.stack(squares).sum(dim=0).sqrt()
+        lengths = torch.stack([one.lengths_squared() for one in reached]).sum(dim=0).sqrt()
         weights = (limit / lengths.clamp_min(_TINY)).clamp_max(1)
-        sums: list[Tensor] = []
-        for layer in chosen.layers:
-            if layer.path not in back:
-                sums += [torch.zeros_like(parameter) for parameter in layer.parameters]
-                continue
-            a, g = given.pop(layer.path), back.pop(layer.path)
-            sums += layers.weighted_sums(layer.module, layer.names, a, g, weights)
-    return Clipped(sums, lengths * weights)
+        return Clipped([total for one in passes for total in one.sums(weights)], lengths * weights)

@@ -12,6 +12,7 @@ from efficiency360.errors import AxisError
 from efficiency360.numerics.private import accountant, head
 from efficiency360.numerics.private.recipe import Run
 from efficiency360.statistics import renyi
+from efficiency360.statistics.noise_audit import Mechanism
 
 SETTINGS = {"epsilons": [0.5, 2], "steps": 20, "attacks": [], "canaries": 400}
 
@@ -64,7 +65,7 @@ def test_none_are_planted_where_none_are_asked_for():
 @pytest.mark.parametrize("scores", [np.zeros((1, 9)), np.zeros(9), np.full((2, 9), np.nan)])
 def test_scores_that_do_not_fit_are_refused(scores):
     with pytest.raises(AxisError, match="scores of the canaries"):
-        canaries.of_training(scores, (1.0, 2.0), 1e-3)
+        canaries.of_training(scores, (1.0, 2.0), 1e-3, Mechanism(0.5, 20), (5.0, 3.0))
 
 
 def test_coins_are_fair_and_the_same_each_time():
