@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
+from efficiency360.render.business import business
 from efficiency360.render.release import beyond
 from efficiency360.render.results import RuleView, by_urgency, gather, rule_views, split_reason, why_open
 from efficiency360.render.tables import notable
+from efficiency360.render.wording import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,6 +62,7 @@ def render(card: Scorecard, most: int = COMMENT) -> str:
     page += _table(_RULES, (row for group in above for row in _rows(group, _failing(group))), most // 4)
     page += _list("### Waivers", _waivers(groups), most // 8)
     page += _list("### Critical caveats", _critical(card), most // 8)
+    page += _business(card, most // 4)
     below = (row for group in gather(others, _SHOWN_BELOW) for row in _rows(group, group.shown))
     page += _folded(f"{'Other' if told else 'All'} results ({len(others):,})", _RULES, below, (most - len(page)) // 2)
     return page + _folded("Key measurements", _NUMBERS, _numbers(card), most - len(page))
@@ -133,6 +136,22 @@ def _critical(card: Scorecard) -> Iterator[str]:
     about = (*card.subject.caveats, *(card.dataset.caveats if card.dataset else ()))
     found = [("", caveat) for caveat in about] + [(f"{axis.id}: ", one) for axis in card.axes for one in axis.caveats]
     yield from (_text(f"{where}{caveat.text}") for where, caveat in found if caveat.severity == "critical")
+
+
+def _business(card: Scorecard, room: int) -> str:
+    """What a year costs: the sentences, and the figures and what they rest on folded away."""
+    found = business(card, words("business"))
+    if found is None:
+        return ""
+    rows = ((_text(row.label), *(_in_cell(cell.value, cell.range) for cell in row.cells)) for row in found.rows)
+    given = ((_text(one.label), _text(one.value)) for one in found.assumptions)
+    page = _list(f"### {found.heading}", map(_text, (*found.lead, *found.notes)), room // 2)
+    page += _folded("Figures a year", ("", *found.heads), rows, room // 4)
+    return page + _folded(found.assumptions_heading, ("", ""), given, room // 4)
+
+
+def _in_cell(value: str, around: str) -> str:
+    return "<br>".join(_text(one) for one in (value, around) if one)
 
 
 def _numbers(card: Scorecard) -> Iterator[tuple[str, ...]]:
