@@ -7,11 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from efficiency360.render.charts.cells import share
-from efficiency360.render.charts.theme import COLOURS, SERIES as LOOKS, Spec, across, chart, field, layer, upright
+from efficiency360.render.charts.scales import WHOLE
+from efficiency360.render.charts.theme import GUESS, Frame, Spec, chart, key, layer, level, look, upright
+from efficiency360.render.charts.theme import SERIES as LOOKS
 from efficiency360.render.naming import middle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from efficiency360.records import Cell, Series
 
@@ -19,12 +21,8 @@ SERIES: Final = "transparency.curves"
 KINDS: Final = ("deletion", "insertion")
 RANDOM: Final = "random"
 _X = "changed"
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 100.0, 26.0, 44.0
-WIDTH, HEIGHT = 420.0, 230.0
-_ACROSS, _DOWN = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
-_APART = 12.0
-_LETTERS = 20
-_TICKS = (0, 25, 50, 75, 100)
+_FRAME = Frame(230.0, left=34.0, right=14.0, width=400.0)
+_LETTERS = 24
 
 
 @dataclass(frozen=True)
@@ -81,28 +79,21 @@ def _shares(cells: list[Cell]) -> tuple[float, ...] | None:
 
 
 def spec(panel: Panel, words: Mapping[str, Any]) -> Spec:
-    """One chart, in percent, each line with its name behind its end; `words` are all the page's."""
+    """One chart, in percent; `words` are all the page's."""
     said = words["transparency"]
-    looks = [_look(index, line.method) for index, line in enumerate(panel.lines)]
+    looks = [GUESS if line.method == RANDOM else look(index) for index, line in enumerate(panel.lines)]
     names = [said["random"] if one.method == RANDOM else one.method.replace("_", " ") for one in panel.lines]
-    heights = _apart([_DOWN * (1 - line.shares[-1]) for line in panel.lines])
+    entries = [(middle(name, _LETTERS), one) for name, one in zip(names, looks, strict=True)]
+    top = 4.0 if panel.kind == "deletion" else _FRAME.down + 2 - 15 * len(entries)
     return chart(
         [
-            *(layer("line", _rows(panel, line), "line", **look) for line, look in zip(panel.lines, looks, strict=True)),
-            *(
-                layer("direct", [{"text": middle(name, _LETTERS)}], "text", _beside(y), align="left", color=look["color"])
-                for name, y, look in zip(names, heights, looks, strict=True)
-            ),
+            *(layer("line", _rows(panel, line), "line", **one) for line, one in zip(panel.lines, looks, strict=True)),
+            *key(entries, _FRAME.across - 4, top),
         ],
-        HEIGHT,
-        width=WIDTH,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=across("changed", said["x"], (0, 100), _TICKS, end=_ACROSS),
-        y=upright("probability", f"{said[panel.kind]}: {said['y']}", (0, 100), _TICKS, _LEFT),
-    )  # fmt: skip
+        _FRAME,
+        x=level("changed", said["x"], WHOLE, _FRAME),
+        y=upright("probability", f"{said[panel.kind]}: {said['y']}", WHOLE, _FRAME),
+    )
 
 
 def _rows(panel: Panel, line: Line) -> list[dict[str, Any]]:
@@ -110,23 +101,3 @@ def _rows(panel: Panel, line: Line) -> list[dict[str, Any]]:
         {"changed": 100 * changed, "probability": 100 * share}
         for changed, share in zip(panel.changed, line.shares, strict=True)
     ]
-
-
-def _beside(y: float) -> Spec:
-    return {"x": {"value": _ACROSS + 6}, "y": {"value": y}, "text": field("text", "nominal")}
-
-
-def _look(index: int, method: str) -> dict[str, Any]:
-    if method == RANDOM:
-        return {"color": COLOURS["quiet"], "strokeDash": [1, 3], "strokeWidth": 1.4}
-    role, dashes = LOOKS[index]
-    return {"color": COLOURS[role]} | ({"strokeDash": list(dashes)} if dashes else {})
-
-
-def _apart(heights: Sequence[float]) -> list[float]:
-    """The heights, moved so that text at them does not touch: up from the bottom of the plot."""
-    found = list(heights)
-    last = _DOWN + _APART
-    for index in sorted(range(len(found)), key=lambda index: -heights[index]):
-        found[index] = last = min(found[index], last - _APART)
-    return found

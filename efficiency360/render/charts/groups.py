@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.heat import Shaded, drawable, grid, shade
-from efficiency360.render.charts.theme import COLOURS, WIDTH, Layer, Spec, across, chart, field, fixed, layer, spread
+from efficiency360.render.charts.scales import Scale, rounded
+from efficiency360.render.charts.theme import (
+    COLOURS,
+    TICK,
+    Frame,
+    Layer,
+    Rows,
+    Spec,
+    at,
+    chart,
+    field,
+    layer,
+    level,
+    spread,
+    texts,
+)
 from efficiency360.render.naming import middle
 
 if TYPE_CHECKING:
@@ -13,12 +28,9 @@ if TYPE_CHECKING:
 
     from efficiency360.render.groups import Group, Map, Panel
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 140.0, 112.0, 22.0, 42.0
-_ACROSS = WIDTH - _LEFT - _RIGHT
+_LEFT, _RIGHT, _TOP, _BOTTOM = 140.0, 112.0, 6.0, 40.0
 _LINE = 21.0
 _LETTERS = 22
-_PARTS = 4
-_TEXT = field("text", "nominal")
 
 
 def rows(panel: Panel, words: Mapping[str, Any]) -> Spec:
@@ -30,37 +42,39 @@ def rows(panel: Panel, words: Mapping[str, Any]) -> Spec:
     found = [_row(index, one, said) for index, one in enumerate(panel.groups)]
     small, worst = [row for row in found if not row["judged"]], [row for row in found if row["worst"]]
     usual = [row for row in found if row["judged"] and not row["worst"]]
-    start, end = (100 * edge for edge in panel.scale)
-    ticks = [start + (end - start) * part / _PARTS for part in range(_PARTS + 1)]
+    frame = Frame(_TOP + _LINE * len(found) + _BOTTOM, _LEFT, _RIGHT, _TOP, _BOTTOM)
     grey = COLOURS["quiet"]
-    level = across("accuracy", said["x"], (start, end), ticks, end=_ACROSS)
-    axis = level["axis"] | {"grid": True, "domain": False, "ticks": False}
+    upright = {"y": field("from"), "y2": {"field": "to"}}
     return chart(
         [
             spread("spread", [*usual, *worst], "x", strokeWidth=2, opacity=0.6),
             spread("spread", small, "x", color=grey, strokeDash=[2, 2]),
-            layer("bound", list(_limits(panel)), "rule", _UPRIGHT, color=COLOURS["ink"], strokeWidth=1.4),
+            layer("bound", list(_limits(panel)), "rule", upright, color=COLOURS["ink"], strokeWidth=1.4),
             layer("dots", usual, "point", size=48),
             layer("dots", worst, "point", size=84, shape="diamond"),
             layer("hollow", small, "point", size=40, color=COLOURS["paper"], stroke=grey, strokeWidth=1.4),
-            *_names(usual, worst, small),
+            *_names(usual, frame),
+            *_names(worst, frame, fontWeight=600),
+            *_names(small, frame, color=grey),
         ],
-        _TOP + _LINE * len(found) + _BOTTOM,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=level | {"axis": axis},
-        y=field("row", scale=fixed((len(found) - 0.5, -0.5)), axis=None),
+        frame,
+        x=level("accuracy", said["x"], _scale(panel), frame, grid=True, domain=False, ticks=False),
+        y=field("row", scale={"domain": [len(found) - 0.5, -0.5], "nice": False, "zero": False}, axis=None),
     )
 
 
-_UPRIGHT = {"y": field("from"), "y2": {"field": "to"}}
+def _scale(panel: Panel) -> Scale:
+    low, high = panel.scale
+    return rounded(100 * low, 100 * high, most=100.0)
 
 
 def _row(index: int, one: Group, words: Mapping[str, str]) -> dict[str, Any]:
     shares = {"accuracy": 100 * one.accuracy, "low": 100 * one.low, "high": 100 * one.high}
-    said = {"group": middle(one.name, _LETTERS), "n": words["n"].format(n=f"{one.n:,}"), "text": f"{100 * one.accuracy:.1f}"}
+    said = {
+        "group": middle(one.name, _LETTERS),
+        "n": words["n"].format(n=f"{one.n:,}"),
+        "text": f"{100 * one.accuracy:.1f}",
+    }
     return {"row": index, **shares, **said, "judged": one.judged, "worst": one.worst}
 
 
@@ -73,21 +87,13 @@ def _limits(panel: Panel) -> Iterator[dict[str, float]]:
                 yield {"accuracy": 100 * limit, "from": index - 0.4, "to": index + 0.4}
 
 
-def _names(usual: list[dict[str, Any]], worst: list[dict[str, Any]], small: list[dict[str, Any]]) -> Iterator[Layer]:
+def _names(rows: Rows, frame: Frame, **look: Any) -> Iterator[Layer]:
     """The group on the left; accuracy and number of images on the right."""
-    looks: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
-        (usual, {}),
-        (worst, {"fontWeight": 600}),
-        (small, {"color": COLOURS["quiet"]}),
-    ]
-    places = {"group": (-_LEFT, "left"), "text": (_ACROSS + 44, "right")}
-    for some, look in looks:
-        for name, (x, side) in places.items():
-            encoding = {"x": {"value": x}, "text": field(name, "nominal")}
-            yield layer("names", some, "text", encoding, align=side, baseline="middle", **look)
-    encoding = {"x": {"value": _ACROSS + _RIGHT - 2}, "text": field("n", "nominal")}
-    quiet = {"color": COLOURS["quiet"], "fontSize": 10}
-    yield layer("tick", [*usual, *worst, *small], "text", encoding, align="right", baseline="middle", **quiet)
+    groups, numbers = ([row | {"text": row[name]} for row in rows] for name in ("group", "n"))
+    quiet = {"color": COLOURS["quiet"], "fontSize": TICK}
+    yield texts("names", groups, at(x=-_LEFT), baseline="middle", **look)
+    yield texts("names", rows, at(x=frame.across + 44), align="right", baseline="middle", **look)
+    yield texts("tick", numbers, at(x=frame.across + _RIGHT - 2), align="right", baseline="middle", **quiet)
 
 
 def crossed(found: Map, words: Mapping[str, Any]) -> Spec | None:

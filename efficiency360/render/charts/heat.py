@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from efficiency360.render.charts.theme import COLOURS, WIDTH, Spec, chart, field, layer
+from efficiency360.render.charts.theme import COLOURS, TICK, Frame, Layer, Rows, Spec, at, chart, field, layer, texts
 from efficiency360.render.naming import middle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 STEPS = (0.02, 0.1, 0.2, 0.4, 0.6)
 """Shares of what there was from which on a cell is a shade darker."""
@@ -17,7 +17,8 @@ ROWS, COLUMNS = 40, 8
 """How many can be drawn so that they can be read."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 150.0, 4.0, 34.0, 6.0
 _LINE, _NOTE = 19.0, 10.0
-_LETTERS = 24
+_LETTERS, _LETTER = 24, 5.6
+"""How much of a name there is room for, and how wide a letter is."""
 
 
 @dataclass(frozen=True)
@@ -57,69 +58,60 @@ def grid(
         strong: lines whose names stand out.
     """
     tall = any(cell and cell.note for _, cells in lines for cell in cells)
-    across, down = WIDTH - _LEFT - _RIGHT, len(lines) * (_LINE + _NOTE * tall)
-    found = [
-        {"line": row, "column": column, "percent": 100 * cell.share, "text": f"{100 * cell.share:.1f}"}
-        | {"shade": cell.shade, "note": cell.note, "strong": cell.strong}
-        for row, (_, cells) in enumerate(lines)
-        for column, cell in enumerate(cells)
-        if cell
+    frame = Frame(_TOP + len(lines) * (_LINE + _NOTE * tall) + _BOTTOM, _LEFT, _RIGHT, _TOP, _BOTTOM)
+    found = list(_cells(lines))
+    names = [
+        {"line": row, "text": middle(name, _LETTERS), "strong": row in strong} for row, (name, _) in enumerate(lines)
     ]
-    gaps = [
-        {"line": row, "column": column, "text": "\N{EN DASH}"}
-        for row, (_, cells) in enumerate(lines)
-        for column, cell in enumerate(cells)
-        if cell is None
-    ]
-    shaded = [one for one in found if one["shade"]]
-    names = [{"line": row, "text": middle(name, _LETTERS), "strong": row in strong} for row, (name, _) in enumerate(lines)]
-    top = [{"column": index, "text": _head(name, across / len(heads))} for index, name in enumerate(heads)]
-    lift = 5.0 * tall
-    quiet = {"color": COLOURS["quiet"], "fontSize": 10}
-    edge = {"align": "left", "baseline": "alphabetic", "fontWeight": 600}
+    notes = [one | {"text": one["note"]} for one in found if one["note"]]
+    letters = max(4, int(frame.across / len(heads) / _LETTER))
+    tops = [{"column": column, "text": middle(name, letters)} for column, name in enumerate(heads)]
+    middle_of: dict[str, Any] = {"align": "center", "baseline": "middle", "dy": -5.0 * tall}
+    quiet: dict[str, Any] = {"color": COLOURS["quiet"], "fontSize": TICK, "align": "center"}
     return chart(
         [
-            layer("cells", shaded, "rect", {"color": _shades()}, stroke=COLOURS["paper"], strokeWidth=1),
-            *_texts("value", [one for one in found if one["shade"] is not None], dy=-lift),
-            layer("unjudged", [one for one in found if one["shade"] is None], "text", _TEXT, dy=-lift, **quiet),
-            layer("gap", gaps, "text", _TEXT, **quiet),
-            layer("note", [one for one in found if one["note"]], "text", {"text": field("note", "nominal")}, dy=8, fontSize=9, color=COLOURS["quiet"]),
-            *_texts("names", names, {"x": {"value": -_LEFT}}, align="left"),
-            layer("tick", top, "text", _TEXT | {"y": {"value": -7}}, baseline="alphabetic", **quiet),
-            layer("title", [{"text": titles[0]}], "text", _TEXT | _at(-_LEFT, -22), **edge),
-            layer("title", [{"text": titles[1]}], "text", _TEXT | _at(0, -22), **edge),
+            layer("cells", [one for one in found if one["shade"]], "rect", _SHADES, **_EDGE),
+            *_bold("number", [one for one in found if one["judged"]], **middle_of),
+            texts("unjudged", [one for one in found if not one["judged"]], **middle_of | quiet),
+            texts("note", notes, dy=11, **quiet | {"fontSize": 9}),
+            *_bold("names", names, at(x=-_LEFT), baseline="middle"),
+            texts("tick", tops, at(y=-7), **quiet),
+            texts("title", [{"text": titles[0]}], at(x=-_LEFT, y=-22), fontWeight=600),
+            texts("title", [{"text": titles[1]}], at(x=0, y=-22), fontWeight=600),
         ],
-        _TOP + down + _BOTTOM,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
+        frame,
         x=field("column", "ordinal", axis=None, scale={"domain": list(range(len(heads))), "padding": 0}),
         y=field("line", "ordinal", axis=None, scale={"domain": list(range(len(lines))), "padding": 0}),
-    )  # fmt: skip
+    )
 
 
-_TEXT = {"text": field("text", "nominal")}
+_EDGE: dict[str, Any] = {"stroke": COLOURS["paper"], "strokeWidth": 1}
+_DARKER = list(range(1, len(STEPS) + 1))
+_SHADES = {
+    "color": field(
+        "shade",
+        "ordinal",
+        scale={"domain": _DARKER, "range": [COLOURS[f"heat-{step}"] for step in _DARKER]},
+        legend=None,
+    )
+}
+"""The colour of each shade; the first is the page's own."""
 
 
-def _texts(name: str, rows: list[dict[str, object]], encoding: Spec | None = None, **look: object) -> list[Spec]:
+def _cells(lines: Sequence[tuple[str, Sequence[Shaded | None]]]) -> Iterator[dict[str, Any]]:
+    """The rows of data, one a cell; where nothing is, a dash."""
+    for row, (_, cells) in enumerate(lines):
+        for column, cell in enumerate(cells):
+            place = {"line": row, "column": column}
+            if cell is None:
+                yield place | {"text": "\N{EN DASH}", "shade": None, "note": "", "judged": False, "strong": False}
+            else:
+                percent = {"percent": 100 * cell.share, "text": f"{100 * cell.share:.1f}"}
+                more = {"shade": cell.shade, "note": cell.note, "judged": cell.shade is not None, "strong": cell.strong}
+                yield place | percent | more
+
+
+def _bold(name: str, rows: Rows, encoding: Spec | None = None, **look: Any) -> Iterator[Layer]:
     """Text, bold where it stands out."""
-    return [
-        layer(name, [row for row in rows if bool(row["strong"]) is bold], "text", _TEXT | (encoding or {}), **look, **weight)
-        for bold, weight in ((False, {}), (True, {"fontWeight": 600}))
-    ]  # fmt: skip
-
-
-def _at(x: float, y: float) -> Spec:
-    return {"x": {"value": x}, "y": {"value": y}}
-
-
-def _shades() -> Spec:
-    """The colour of each shade; the first is the page's own."""
-    steps = list(range(1, len(STEPS) + 1))
-    colours = [COLOURS[f"heat-{step}"] for step in steps]
-    return field("shade", "ordinal", scale={"domain": steps, "range": colours}, legend=None)
-
-
-def _head(name: str, width: float) -> str:
-    return middle(name, max(4, int(width / 5.6)))
+    yield texts(name, [row for row in rows if not row["strong"]], encoding, **look)
+    yield texts(name, [row for row in rows if row["strong"]], encoding, fontWeight=600, **look)

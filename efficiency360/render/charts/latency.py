@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.cells import numbers
-from efficiency360.render.charts.scales import rounded
-from efficiency360.render.charts.theme import COLOURS, Layer, Spec, across, chart, field, fixed, layer
+from efficiency360.render.charts.scales import Scale, rounded
+from efficiency360.render.charts.theme import COLOURS, Frame, Layer, Spec, at, chart, field, fixed, layer, level, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 AXIS, SERIES = "speed", "speed.latency_distribution"
 _NAME = "speed.latency_ms"
 _COLUMNS = ("from_ms", "to_ms", "runs")
-HEIGHT = 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 12.0, 18.0, 62.0, 44.0
-_ACROSS = 480 - _LEFT - _RIGHT
+_FRAME = Frame(220.0, left=12.0, top=62.0)
 _STATS = ("p50", "p95", "p99")
 _SLOWEST_MS = 1e9
 _FEWEST, _MOST = 3, 1000
@@ -68,7 +67,7 @@ def read(series: Series, record: AxisRecord) -> Latency | None:
     rows = numbers(series, _COLUMNS)
     if rows is None or not _FEWEST <= len(rows) <= _MOST:
         return None
-    joined = all(first[1] == second[0] for first, second in zip(rows, rows[1:], strict=False))
+    joined = all(first[1] == second[0] for first, second in pairwise(rows))
     sound = all(0 <= start < end <= _SLOWEST_MS and runs >= 0 and runs == int(runs) for start, end, runs in rows)
     if not (joined and sound and any(row[2] for row in rows)):
         return None
@@ -89,50 +88,47 @@ def _quantiles(record: AxisRecord) -> Iterator[Measurement]:
 def spec(drawn: Latency, words: Mapping[str, Any]) -> Spec:
     """The chart; `words` are all the page's. Quantiles beyond its end are named there."""
     said = words["charts"]["latency"]
-    scale = rounded(drawn.bins[0].start, drawn.end, narrowest=0.0)
-    domain = (drawn.bins[0].start, drawn.end)
-    rows = [
-        {"from": one.start, "to": min(one.end, drawn.end), "runs": one.runs, "open": index == len(drawn.bins) - 1}
-        for index, one in enumerate(drawn.bins)
-    ]
-    most = max(one.runs for one in drawn.bins)
+    start, end = drawn.bins[0].start, drawn.end
+    scale = Scale(start, end, tuple(tick for tick in rounded(start, end, narrowest=0.0).ticks if start <= tick <= end))
+    rows = [{"from": one.start, "to": min(one.end, end), "runs": one.runs} for one in drawn.bins]
+    whole, last = (rows[:-1], rows[-1:]) if drawn.open else (rows, [])
     bars = {"x": field("from"), "x2": {"field": "to"}, "y": field("runs"), "y2": {"datum": 0}}
-    last = [row for row in rows if row["open"] and drawn.open and row["runs"]]
-    more = said["more"].format(n=f"{drawn.bins[-1].runs:,}", most=_ms(drawn.bins[-1].end))
+    most = Scale(0.0, max(one.runs for one in drawn.bins), ())
+    hollow = {"color": COLOURS["paper"], "stroke": COLOURS["accent"], "strokeWidth": 1}
     return chart(
         [
-            layer("bars", [row for row in rows if row not in last], "rect", bars, stroke=COLOURS["paper"], strokeWidth=0.8),
-            layer("more", last, "rect", bars, stroke=COLOURS["accent"], strokeWidth=1, color=COLOURS["paper"]),
-            layer("direct", [row | {"text": more} for row in last], "text", {"x": field("to"), "text": field("text", "nominal")}, align="right", baseline="alphabetic", dy=-6, color=COLOURS["quiet"]),
-            *_marks(drawn.quantiles, domain, said),
+            layer("bars", whole, "rect", bars, stroke=COLOURS["paper"], strokeWidth=0.8),
+            layer("more", [row for row in last if row["runs"]], "rect", bars, **hollow),
+            *_marks(drawn.quantiles, scale, said),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=across("from", said["x"], domain, [tick for tick in scale.ticks if domain[0] <= tick <= domain[1]], end=_ACROSS),
-        y=field("runs", scale=fixed((0, most)), axis=None),
-    )  # fmt: skip
+        _FRAME,
+        x=level("from", said["x"], scale, _FRAME),
+        y=field("runs", scale=fixed(most), axis=None),
+    )
 
 
-def _marks(quantiles: Sequence[Measurement], domain: tuple[float, float], words: Mapping[str, str]) -> Iterator[Layer]:
+def _marks(quantiles: Sequence[Measurement], scale: Scale, words: Mapping[str, str]) -> Iterator[Layer]:
     """A line for each quantile from its label down, each label on a line of its own, and its interval as a bar."""
     for index, one in enumerate(quantiles):
         y = -14.0 - 16 * (len(quantiles) - 1 - index)
-        at = min(one.value, domain[1])
-        text = words["quantile"].format(stat=one.params["stat"], ms=_ms(one.value))
-        row: dict[str, Any] = {"at": at, "value": one.value, "text": text}
-        if one.interval:
-            row |= {"low": max(domain[0], min(one.interval.low, domain[1])), "high": min(one.interval.high, domain[1])}
-        place = {"x": field("at"), "y": {"value": y}}
-        yield layer("quantile", [row], "rule", place | {"y2": {"value": "height"}}, color=COLOURS["ink"], strokeWidth=1)
-        if one.interval and row["low"] < row["high"]:
-            ends = {"x": field("low"), "x2": {"field": "high"}, "y": {"value": y}}
-            yield layer("reach", [row], "rule", ends, color=COLOURS["quiet"], strokeWidth=4, opacity=0.35)
-        late = at > (domain[0] + 2 * domain[1]) / 3
-        side: dict[str, Any] = {"align": "right", "dx": -5} if late else {"align": "left", "dx": 5}
-        yield layer("direct", [row], "text", place | {"text": field("text", "nominal")}, baseline="middle", **side)
+        row = _quantile(one, scale, words)
+        yield layer("quantile", [row], "rule", at(y=y, y2=_FRAME.down) | {"x": field("at")}, **_THIN)
+        ends = {"x": field("low"), "x2": {"field": "high"}}
+        yield layer("reach", [row], "rule", at(y=y) | ends, color=COLOURS["quiet"], strokeWidth=4, opacity=0.35)
+        late = row["at"] > (scale.low + 2 * scale.high) / 3
+        side: dict[str, Any] = {"align": "right", "dx": -6} if late else {"dx": 6}
+        yield texts("direct", [row], at(y=y) | {"x": field("low" if late else "high")}, baseline="middle", **side)
+
+
+_THIN: dict[str, Any] = {"color": COLOURS["ink"], "strokeWidth": 1}
+
+
+def _quantile(one: Measurement, scale: Scale, words: Mapping[str, str]) -> dict[str, Any]:
+    """A quantile and the ends of its interval, where they lie within the figure."""
+    ends = (one.interval.low, one.interval.high) if one.interval else (one.value, one.value)
+    at, low, high = (min(max(place, scale.low), scale.high) for place in (one.value, *ends))
+    text = words["quantile"].format(stat=one.params["stat"], ms=_ms(one.value))
+    return {"at": at, "low": low, "high": high, "value": one.value, "text": text}
 
 
 def _ms(value: float) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.cells import numbers
-from efficiency360.render.charts.theme import COLOURS, Spec, across, chart, field, layer, spread, upright
+from efficiency360.render.charts.scales import Scale, rounded
+from efficiency360.render.charts.theme import COLOURS, Frame, Spec, at, chart, layer, level, spread, texts, upright
 from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -16,9 +18,7 @@ if TYPE_CHECKING:
 
 AXIS, SERIES = "uncertainty", "uncertainty.reliability"
 _COLUMNS = ("confidence", "accuracy", "images")
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 18.0, 26.0, 44.0
-_SIDE = 262.0
-_TICKS = (0, 20, 40, 60, 80, 100)
+_FRAME = Frame(326.0, width=316.0)
 _MOST = 1000
 
 
@@ -38,6 +38,12 @@ class Reliability:
     """What is drawn, by growing confidence."""
 
     bins: tuple[Bin, ...]
+
+    @property
+    def scale(self) -> Scale:
+        """Both axes, in percent: from the whole tenth below all that is drawn."""
+        least = min(min(one.confidence, one.low) for one in self.bins)
+        return rounded(10.0 * min(9, math.floor(10 * least)), 100.0)
 
 
 def read(series: Series) -> Reliability | None:
@@ -68,28 +74,20 @@ def spec(drawn: Reliability, words: Mapping[str, Any]) -> Spec:
         | {"low": 100 * one.low, "high": 100 * one.high}
         for one in drawn.bins
     ]
-    sides = [
-        {"confidence": 4, "accuracy": 94, "text": said["modest"], "side": "left"},
-        {"confidence": 96, "accuracy": 6, "text": said["bold"], "side": "right"},
-    ]
-    quiet = {"color": COLOURS["quiet"], "fontStyle": "italic", "baseline": "middle"}
+    scale = drawn.scale
+    even = [{"confidence": end, "accuracy": end} for end in (scale.low, scale.high)]
+    below = at(x=_FRAME.across - 12, y=_FRAME.down - 14)
+    quiet: dict[str, Any] = {"color": COLOURS["quiet"], "baseline": "middle"}
     return chart(
         [
-            layer("chance", [{"confidence": end, "accuracy": end} for end in (0, 100)], "line", color=COLOURS["quiet"], strokeWidth=1.2, strokeDash=[5, 3]),
-            *(
-                layer("direct", [one], "text", {"text": field("text", "nominal")}, align=one["side"], **quiet)
-                for one in sides
-            ),
+            layer("chance", even, "line", color=COLOURS["quiet"], strokeWidth=1.2, strokeDash=[5, 3]),
+            texts("direct", [{"text": said["modest"]}], at(x=12, y=14), **quiet),
+            texts("direct", [{"text": said["bold"]}], below, align="right", **quiet),
             spread("spread", rows),
             layer("line", rows, "line", strokeWidth=1, opacity=0.5),
             layer("dots", rows, "point"),
         ],
-        _SIDE + _TOP + _BOTTOM,
-        width=_SIDE + _LEFT + _RIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=across("confidence", said["x"], (0, 100), _TICKS, end=_SIDE),
-        y=upright("accuracy", said["y"], (0, 100), _TICKS),
-    )  # fmt: skip
+        _FRAME,
+        x=level("confidence", said["x"], scale, _FRAME),
+        y=upright("accuracy", said["y"], scale, _FRAME),
+    )

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.scales import percent, rounded
-from efficiency360.render.charts.theme import Spec, across, chart, field, layer, spread, upright
+from efficiency360.render.charts.theme import Frame, Layer, Spec, chart, field, layer, level, spread, texts, upright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from efficiency360.records import AxisRecord, Measurement
 
 AXIS, SERIES = "resolution", "resolution.curve"
 _QUALITY, _COST = "resolution.top1", "resolution.latency_ms"
-HEIGHT = 270.0
-_LEFT, _RIGHT = 40.0, 30.0
-_ACROSS = 480 - _LEFT - _RIGHT
+_FRAME = Frame(270.0, right=48.0)
 _SLOWEST_MS = 1e9
 _FEWEST, _MOST = 2, 12
 
@@ -66,26 +65,38 @@ def spec(drawn: Resolution, words: Mapping[str, Any]) -> Spec:
     """The chart, in ms and percent; `words` are all the page's."""
     said = words["charts"]["resolution"]
     rows = list(_rows(drawn, said["size"]))
+    times = [{"top1": row["top1"], "low": row["fast"], "high": row["slow"]} for row in rows]
     x = rounded(0.0, max(max(_ends(one.latency)) for one in drawn.sizes))
     y = percent([end for one in drawn.sizes for end in _ends(one.top1)])
     return chart(
         [
             spread("spread", rows, opacity=0.55),
-            spread("spread", [{"top1": row["top1"], "low": row["fast"], "high": row["slow"]} for row in rows], "x", opacity=0.55),
+            spread("spread", times, "x", opacity=0.55),
             layer("line", rows, "line", {"order": field("size")}, strokeWidth=1.2),
             layer("dots", rows, "point", size=44),
-            layer("name", rows, "text", {"text": field("text", "nominal")}, align="left", baseline="alphabetic", dx=6, dy=-5, fontWeight=600),
+            *_names(rows),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        x=across("latency", said["x"], x.domain, x.ticks, end=_ACROSS),
-        y=upright("top1", said["y"], y.domain, y.ticks),
-    )  # fmt: skip
+        _FRAME,
+        x=level("latency", said["x"], x, _FRAME),
+        y=upright("top1", said["y"], y, _FRAME),
+    )
 
 
 def _rows(drawn: Resolution, label: str) -> Iterator[dict[str, Any]]:
     for one in drawn.sizes:
         (fast, latency, slow), (low, top1, high) = _ends(one.latency), _ends(one.top1)
         share = {"top1": 100 * top1, "low": 100 * low, "high": 100 * high}
-        yield {"size": one.size, "text": label.format(n=one.size), "latency": latency, "fast": fast, "slow": slow} | share
+        yield {
+            "size": one.size,
+            "text": label.format(n=one.size),
+            "latency": latency,
+            "fast": fast,
+            "slow": slow,
+        } | share
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> Iterator[Layer]:
+    """The sizes, on that side of the right of each dot where the line to the next does not go."""
+    falls = [after["top1"] < row["top1"] for row, after in pairwise(rows)]
+    for row, lift in zip(rows, [*(-7 if fall else 14 for fall in falls), 14], strict=True):
+        yield texts("name", [row], dx=7, dy=lift, fontWeight=600)

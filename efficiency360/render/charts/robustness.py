@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.radii import levels
 from efficiency360.render.charts.cells import numbers
-from efficiency360.render.charts.theme import COLOURS, Layer, Spec, across, chart, field, layer, spread, upright
+from efficiency360.render.charts.scales import WHOLE, Scale
+from efficiency360.render.charts.theme import (
+    COLOURS,
+    TICK,
+    Frame,
+    Layer,
+    Spec,
+    at,
+    chart,
+    field,
+    layer,
+    level,
+    spread,
+    texts,
+    upright,
+)
 from efficiency360.units import quantity
 
 if TYPE_CHECKING:
@@ -19,10 +34,8 @@ if TYPE_CHECKING:
 SERIES = "robustness.curve"
 JUDGED = "robustness.adversarial_accuracy"
 _COLUMNS = ("eps", "accuracy", "low", "high")
-HEIGHT = 250.0
-_LEFT, _RIGHT, _BOTTOM = 40.0, 40.0, 56.0
-_PLOT = 480 - _LEFT - _RIGHT
-_APART = 52.0
+_FRAME = Frame(260.0, right=40.0, top=40.0, bottom=54.0)
+_APART = 40.0
 """How far apart the labels of radii must be."""
 _REACH, _TEXT = 14.0, 90.0
 """How far a limit's line goes beyond its radii, and how much room its text takes."""
@@ -100,34 +113,27 @@ def spec(curve: Curve, words: Mapping[str, Any]) -> Spec:
     ]
     named = [row | {"text": f"{row['accuracy']:.1f}"} for row in rows if len(rows) <= _NAMED]
     radii = _radii(curve)
-    domain = (0.0, curve.reach)
+    scale = Scale(0.0, curve.reach, tuple(one.eps for one in radii))
+    lower = {"labels": False, "titleX": _FRAME.across + 36, "titleY": 46}
     return chart(
         [
             *_limits(curve, words["limit"]),
             spread("spread", rows),
             layer("line", rows, "line"),
             layer("dots", rows, "point"),
-            layer("value", named, "text", {"text": field("text", "nominal")}, align="left", dx=6, dy=-7),
+            texts("value", named, dx=6, dy=-4),
             *_labels(radii),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        bottom=_BOTTOM,
-        x=_plain(across("eps", said["x"], domain, [one.eps for one in radii], end=_PLOT + _RIGHT - 4)),
-        y=upright("accuracy", said["y"], (0, 100), (0, 25, 50, 75, 100)),
+        _FRAME,
+        x=level("eps", said["x"], scale, _FRAME, **lower),
+        y=upright("accuracy", said["y"], WHOLE, _FRAME, lift=27),
     )
-
-
-def _plain(encoding: Spec) -> Spec:
-    """The level axis without its labels, which stand on two lines; its title lower."""
-    return encoding | {"axis": encoding["axis"] | {"labels": False, "titleY": 50}}
 
 
 def _radii(curve: Curve) -> Sequence[Point]:
     """The first and the last radius, and of those between them as many as have room."""
     first, *inner, last = curve.points
-    apart = _APART * curve.reach / _PLOT
+    apart = _APART * curve.reach / _FRAME.across
     shown = [first]
     for point in inner:
         if point.eps - shown[-1].eps >= apart and last.eps - point.eps >= apart:
@@ -137,25 +143,24 @@ def _radii(curve: Curve) -> Sequence[Point]:
 
 def _labels(radii: Sequence[Point]) -> Iterator[Layer]:
     """Radii in numbers, and below as n/255 where they are that."""
-    bottom = HEIGHT - 26 - _BOTTOM
     rows = [{"eps": one.eps, "text": f"{one.eps:.3g}"} for one in radii]
     steps = [{"eps": one.eps, "text": f"{levels(one.eps)}/255"} for one in radii if levels(one.eps)]
-    for name, found, down in (("tick", rows, 15), ("tick", steps, 27)):
-        encoding = {"y": {"value": bottom + down}, "text": field("text", "nominal")}
-        yield layer(name, found, "text", encoding, fontSize=10, color=COLOURS["quiet"], baseline="alphabetic")
+    quiet = {"fontSize": TICK, "color": COLOURS["quiet"], "align": "center"}
+    yield texts("tick", rows, at(y=_FRAME.down + 15), **quiet)
+    yield texts("tick", steps, at(y=_FRAME.down + 27), **quiet)
 
 
 def _limits(curve: Curve, words: Mapping[str, str]) -> Iterator[Layer]:
     """Dashed lines over their radii, and what they demand: behind them where there is room, else above their end."""
-    unit = curve.reach / _PLOT
+    unit = curve.reach / _FRAME.across
     for bound in curve.bounds:
         left, right = max(0.0, bound.first - _REACH * unit), min(curve.reach, bound.last + _REACH * unit)
         row = {"from": left, "to": right, "accuracy": 100 * bound.rule.limit, "text": _demand(bound.rule, words)}
         ends = {"x": field("from"), "x2": {"field": "to"}}
         yield layer("bound", [row], "rule", ends, color=COLOURS["ink"], strokeDash=[5, 3], strokeWidth=1.4)
         follows = right + _TEXT * unit < curve.reach
-        place = {"align": "left", "dx": 5, "baseline": "middle"} if follows else {"align": "right", "dy": -7}
-        yield layer("limit", [row], "text", {"x": field("to"), "text": field("text", "nominal")}, **place)
+        place: dict[str, Any] = {"dx": 5, "baseline": "middle"} if follows else {"align": "right", "dy": -5}
+        yield texts("limit", [row], {"x": field("to")}, **place)
 
 
 def _demand(rule: RuleResult, words: Mapping[str, str]) -> str:

@@ -8,21 +8,21 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.cells import share
-from efficiency360.render.charts.theme import COLOURS, SERIES as LOOKS, Layer, Spec, across, chart, field, layer, upright
+from efficiency360.render.charts.scales import Scale
+from efficiency360.render.charts.theme import GUESS, Frame, Spec, chart, key, layer, level, look, upright
+from efficiency360.render.charts.theme import SERIES as LOOKS
 from efficiency360.render.naming import middle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from efficiency360.records import Series
 
 AXIS, SERIES = "privacy", "privacy.roc"
-HEIGHT = 310.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 18.0, 26.0, 44.0
-_ACROSS, _DOWN = 480 - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+_FRAME = Frame(310.0, left=44.0)
 _FEWEST_DECADES, _MOST_DECADES = 2, 7
 _TOLD = (0.001, 0.01, 0.1)
-_KEY, _LETTERS = 30.0, 30
+_LETTERS = 30
 Rates = tuple[tuple[float, float], ...]
 
 
@@ -36,9 +36,7 @@ class Curve:
     @property
     def told(self) -> Rates:
         """The rates worth telling, as far as the data reach."""
-        return tuple(
-            (at, max(tpr for fpr, tpr in self.rates if fpr <= at)) for at in _TOLD if self.rates[0][0] <= at
-        )
+        return tuple((at, max(tpr for fpr, tpr in self.rates if fpr <= at)) for at in _TOLD if self.rates[0][0] <= at)
 
 
 @dataclass(frozen=True)
@@ -74,46 +72,26 @@ def _grows(rates: Sequence[tuple[float, float]]) -> bool:
 def spec(drawn: Roc, words: Mapping[str, Any]) -> Spec:
     """The chart, in percent; what is less than the axes show lies at their end. `words` are all the page's."""
     said = words["privacy"]["roc"]
-    ticks = [float(f"1e{2 - power}") for power in range(drawn.decades, -1, -1)]
-    floor, domain = ticks[0], (ticks[0], 100)
-    scale = {"type": "log", "domain": list(domain), "nice": False}
-    level = across("accused", said["x"], domain, ticks, end=_ACROSS, scale=scale)
+    ticks = tuple(float(f"1e{2 - power}") for power in range(drawn.decades, -1, -1))
+    scale = Scale(ticks[0], 100.0, ticks, log=True)
+    chance = [{"accused": end, "found": end} for end in (scale.low, scale.high)]
+    entries = [(middle(curve.attack, _LETTERS), look(index)) for index, curve in enumerate(drawn.curves)]
+    entries.append((words["charts"]["roc"]["chance"], GUESS))
     return chart(
         [
-            layer("chance", [{"accused": end, "found": end} for end in domain], "line", color=COLOURS["quiet"], strokeWidth=1, strokeDash=[1, 3]),
+            layer("chance", chance, "line", **GUESS),
             *(
-                layer("line", _steps(curve, floor), "line", interpolate="step-after", **_look(index))
+                layer("line", _steps(curve, scale.low), "line", interpolate="step-after", **look(index))
                 for index, curve in enumerate(drawn.curves)
             ),
-            *_key([curve.attack for curve in drawn.curves], words["charts"]["roc"]["chance"]),
+            *key(entries, _FRAME.across - 8, _FRAME.down - 12 - 15 * len(drawn.curves)),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=level | {"axis": level["axis"] | {"grid": True}},
-        y=upright("found", said["y"], domain, ticks, _LEFT) | {"scale": scale},
-    )  # fmt: skip
+        _FRAME,
+        x=level("accused", said["x"], scale, _FRAME, grid=True),
+        y=upright("found", said["y"], scale, _FRAME),
+    )
 
 
 def _steps(curve: Curve, floor: float) -> list[dict[str, Any]]:
     """The rates where they step, in percent."""
     return [{"accused": max(floor, 100 * fpr), "found": max(floor, 100 * tpr)} for fpr, tpr in curve.rates]
-
-
-def _look(index: int) -> dict[str, Any]:
-    role, dashes = LOOKS[index]
-    return {"color": COLOURS[role]} | ({"strokeDash": list(dashes)} if dashes else {})
-
-
-def _key(attacks: Sequence[str], chance: str) -> Iterator[Layer]:
-    """What each line is, in the corner where no curve goes."""
-    looks = [*(_look(index) for index in range(len(attacks))), {"color": COLOURS["quiet"], "strokeDash": [1, 3]}]
-    for index, (name, look) in enumerate(zip([*attacks, chance], looks, strict=True)):
-        y = _DOWN - 12 - 15 * (len(attacks) - index)
-        ends = {"x": {"value": _ACROSS - 8 - _KEY}, "x2": {"value": _ACROSS - 8}, "y": {"value": y}}
-        row = [{"text": middle(name, _LETTERS)}]
-        yield layer("key", row, "rule", ends, strokeWidth=1.8, **look)
-        place = {"x": {"value": _ACROSS - 14 - _KEY}, "y": {"value": y}, "text": field("text", "nominal")}
-        yield layer("direct", row, "text", place, align="right", baseline="middle")

@@ -14,16 +14,12 @@ _NARROWEST = 1.0
 
 
 class Scale(NamedTuple):
-    """An axis from `low` to `high` with round `ticks`."""
+    """An axis from `low` to `high` with `ticks`, straight or logarithmic."""
 
     low: float
     high: float
     ticks: tuple[float, ...]
-
-    @property
-    def domain(self) -> tuple[float, float]:
-        """Both ends."""
-        return self.low, self.high
+    log: bool = False
 
 
 def rounded(low: float, high: float, most: float = math.inf, narrowest: float = _NARROWEST) -> Scale:
@@ -44,11 +40,8 @@ def percent(shares: Sequence[float]) -> Scale:
     return rounded(100 * min(shares), 100 * max(shares), most=100.0)
 
 
-def decades(low: float, high: float) -> Scale:
-    """A logarithmic axis with a tick for each power of ten from `low` to `high`, both rounded outwards."""
-    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    ticks = tuple(float(f"1e{power}") for power in range(first, last + 1))
-    return Scale(ticks[0], ticks[-1], ticks)
+WHOLE = Scale(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
+"""All of 100 percent."""
 
 
 def _step(least: float) -> float:

@@ -7,19 +7,32 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from efficiency360.render.charts.labels import LINE, Box, Label, Mark, place
 from efficiency360.render.charts.scales import Scale, percent, rounded
-from efficiency360.render.charts.theme import COLOURS, Layer, Rows, Spec, across, chart, field, layer, spread, upright
+from efficiency360.render.charts.theme import (
+    COLOURS,
+    TICK,
+    Frame,
+    Layer,
+    Rows,
+    Spec,
+    at,
+    chart,
+    layer,
+    level,
+    spread,
+    texts,
+    upright,
+)
 from efficiency360.render.naming import middle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from efficiency360.records import Measurement
 
 LETTERS = 28
 """How much of a name fits into a figure."""
-HEIGHT = 310.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 14.0, 26.0, 44.0
-PLOT = Box(0.0, 0.0, 480 - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM)
+_FRAME = Frame(310.0, right=14.0)
+PLOT = Box(0.0, 0.0, _FRAME.across, _FRAME.down)
 Corner = Literal["top", "bottom"]
 _CORNERS: dict[Corner, Box] = {"top": Box(0, 0, 180, 20), "bottom": Box(0, PLOT.bottom - 20, 180, PLOT.bottom)}
 """The best corner, where the figure says which way is better."""
@@ -77,41 +90,35 @@ def spec(drawn: Scatter, words: Mapping[str, str]) -> Spec:
     rows = [_row(spot, drawn.unit) for spot in drawn.spots]
     crosses = [row for row in rows if "low" in row]
     levels = [{"quality": row["quality"], "low": row["left"], "high": row["right"]} for row in rows if "left" in row]
-    hollow = {"color": COLOURS["paper"], "stroke": COLOURS["accent"], "strokeWidth": 1.8}
+    solid: dict[str, Any] = {"stroke": COLOURS["paper"], "strokeWidth": 1}
+    hollow: dict[str, Any] = {"color": COLOURS["paper"], "stroke": COLOURS["accent"], "strokeWidth": 1.8}
+    best = at(x=7, y=9 if drawn.corner == "top" else PLOT.bottom - 9)
     return chart(
         [
             *([layer("front", _front(drawn, x, y), "line", **_STEPS)] if drawn.front else []),
-            layer("corner", [{"text": words["corner"]}], "text", _corner(drawn.corner), **_HINT),
+            texts("corner", [{"text": words["corner"]}], best, baseline="middle", **_QUIET),
             spread("spread", crosses, opacity=0.6),
             spread("spread", levels, "x", opacity=0.6),
-            layer("dots", [row for row in rows if row["standing"]], "point", size=64, stroke=COLOURS["paper"]),
+            layer("dots", [row for row in rows if row["standing"]], "point", size=64, **solid),
             layer("hollow", [row for row in rows if not row["standing"]], "point", size=56, **hollow),
             *_names(drawn, words),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        x=across("cost", words["x"], x.domain, x.ticks, end=PLOT.right),
-        y=upright("quality", words["y"], y.domain, y.ticks),
+        _FRAME,
+        x=level("cost", words["x"], x, _FRAME),
+        y=upright("quality", words["y"], y, _FRAME),
     )
 
 
 _STEPS: dict[str, Any] = {"color": COLOURS["quiet"], "strokeWidth": 1.2, "strokeDash": [4, 3]}
-_HINT: dict[str, Any] = {"align": "left", "baseline": "middle", "color": COLOURS["quiet"], "fontSize": 10}
-
-
-def _corner(corner: Corner) -> Spec:
-    """Where the best corner says so."""
-    return {"x": {"value": 7}, "y": {"value": 9 if corner == "top" else PLOT.bottom - 9}, "text": _TEXT}
-
-
-_TEXT = field("text", "nominal")
+_QUIET: dict[str, Any] = {"color": COLOURS["quiet"], "fontSize": TICK}
 
 
 def _row(spot: Spot, unit: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": middle(spot.name, LETTERS), "cost": spot.cost.value / unit, "quality": 100 * spot.quality.value}
+    row: dict[str, Any] = {
+        "name": middle(spot.name, LETTERS),
+        "cost": spot.cost.value / unit,
+        "quality": 100 * spot.quality.value,
+    }
     if spot.cost.interval:
         left, right = _ends(spot.cost)
         row |= {"left": left / unit, "right": right / unit}
@@ -136,18 +143,18 @@ def placed(drawn: Scatter, words: Mapping[str, str]) -> tuple[list[Mark], list[L
     """The dots and the labels in units of the plot."""
     x, y = drawn.cost, drawn.quality
 
-    def at(value: float) -> float:
+    def place_of(value: float) -> float:
         return PLOT.right * (value / drawn.unit - x.low) / (x.high - x.low)
 
-    def level(share: float) -> float:
+    def height_of(share: float) -> float:
         return PLOT.bottom * (y.high - 100 * share) / (y.high - y.low)
 
     marks = []
     for spot in drawn.spots:
         (left, right), (low, high) = _ends(spot.cost), _ends(spot.quality)
-        across = (at(left), at(right)) if spot.cost.interval else None
-        down = (level(high), level(low)) if spot.quality.interval else None
-        marks.append(Mark(at(spot.cost.value), level(spot.quality.value), across, down, _text(spot, words)))
+        across = (place_of(left), place_of(right)) if spot.cost.interval else None
+        down = (height_of(high), height_of(low)) if spot.quality.interval else None
+        marks.append(Mark(place_of(spot.cost.value), height_of(spot.quality.value), across, down, _text(spot, words)))
     return marks, place(marks, PLOT, _CORNERS[drawn.corner])
 
 
@@ -170,6 +177,5 @@ def _names(drawn: Scatter, words: Mapping[str, str]) -> Iterator[Layer]:
                     cost = x.low + (x.high - x.low) * label.x / PLOT.right
                     quality = y.high - (y.high - y.low) * (baseline + LINE * line) / PLOT.bottom
                     (notes if line else names).append({"cost": cost, "quality": quality, "text": text})
-        look: dict[str, Any] = {"align": anchor, "baseline": "alphabetic"}
-        yield layer("name", names, "text", {"text": _TEXT}, fontWeight=600, **look)
-        yield layer("tick", notes, "text", {"text": _TEXT}, color=COLOURS["quiet"], fontSize=10, **look)
+        yield texts("name", names, fontWeight=600, align=anchor)
+        yield texts("tick", notes, align=anchor, **_QUIET)

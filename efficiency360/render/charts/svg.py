@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
@@ -67,7 +67,7 @@ def _drawn(spec: str) -> tuple[str, str, str]:
 
     if found := sorted(_computing(json.loads(spec))):
         raise ValueError(f"a chart must not compute or refer to anything: {', '.join(found)}")
-    root = Xml.fromstring(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))  # noqa: S314 - our own spec's
+    root = ET.fromstring(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))  # noqa: S314 - our own spec's
     marks = "".join(_groups(root, (0.0, 0.0)))
     if "NaN" in marks or "Infinity" in marks:
         raise ValueError("a chart has a place that is no number")
@@ -84,7 +84,7 @@ def _computing(part: object) -> set[str]:
     return set().union(_COMPUTES & part.keys(), *inside)
 
 
-def _groups(element: Xml.Element, moved: Move) -> Iterator[str]:
+def _groups(element: ET.Element, moved: Move) -> Iterator[str]:
     """The groups of marks below an element, each moved to where it belongs."""
     found = _MOVE.search(element.get("transform", ""))
     if found:
@@ -97,7 +97,7 @@ def _groups(element: Xml.Element, moved: Move) -> Iterator[str]:
         yield from _groups(child, moved)
 
 
-def _group(name: str, element: Xml.Element, moved: Move) -> str:
+def _group(name: str, element: ET.Element, moved: Move) -> str:
     """A group of marks; what all of them have in common is said once."""
     shapes = [(child.tag.removeprefix(_SVG), _attributes(child), child.text or "") for child in element]
     shapes = [shape for shape in shapes if shape[0] in _SHAPES]
@@ -114,7 +114,7 @@ def _group(name: str, element: Xml.Element, moved: Move) -> str:
     return f"<g{_written(shared, name)}{place}>{inside}</g>"
 
 
-def _attributes(element: Xml.Element) -> dict[str, str]:
+def _attributes(element: ET.Element) -> dict[str, str]:
     """What is kept of a mark's attributes, in a fixed order."""
     found = {key: element.get(key) for key in _KEPT}
     return {

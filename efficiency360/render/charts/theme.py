@@ -6,10 +6,13 @@ are fixed, labels are never cut or dropped by their width, and titles stand at g
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from efficiency360.render.charts.scales import Scale
 
 Spec = dict[str, Any]
 Layer = dict[str, Any]
@@ -33,10 +36,11 @@ COLOURS: Final = {
 """The colours by their part: literal in a spec, so that it can be drawn anywhere; the page's own in the page."""
 SERIES: Final = (("accent", ()), ("ink", (6, 3)), ("quiet", (2, 2)), ("fail", (9, 3, 2, 3)))
 """The colour and dashes of each of several lines; the dashes tell them apart without colour."""
-TICK, LABEL, TITLE = 10, 10.5, 10.5
+GUESS: Final[dict[str, Any]] = {"color": COLOURS["quiet"], "strokeDash": [1, 3], "strokeWidth": 1.4}
+"""How a line is drawn that knows nothing: chance, random order."""
+_PIECE, _ENTRY = 30.0, 15.0
+TICK, LABEL = 10, 10.5
 """Sizes of text."""
-WIDTH: Final = 480.0
-"""How wide a chart is with its labels, in its own units."""
 
 CONFIG: Final[Spec] = {
     "aria": False,
@@ -54,7 +58,7 @@ CONFIG: Final[Spec] = {
         "labelColor": COLOURS["quiet"],
         "labelPadding": 6,
         "titleLimit": 0,
-        "titleFontSize": TITLE,
+        "titleFontSize": LABEL,
         "titleFontWeight": 600,
         "titleColor": COLOURS["ink"],
         "gridColor": COLOURS["line"],
@@ -74,31 +78,37 @@ CONFIG: Final[Spec] = {
 }
 
 
-def chart(
-    layers: Iterable[Layer],
-    height: float,
-    *,
-    left: float = 40,
-    right: float = 18,
-    top: float = 26,
-    bottom: float = 44,
-    width: float = WIDTH,
-    **encoding: Spec,
-) -> Spec:
-    """A whole spec.
+@dataclass(frozen=True)
+class Frame:
+    """How large a chart is in its own units, and the room for labels around its plot."""
 
-    Args:
-        layers: what is drawn, the lowest first.
-        height: with labels; `left`, `right`, `top` and `bottom` are the room around the plot.
-        encoding: what all layers share.
-    """
+    height: float
+    left: float = 40.0
+    right: float = 18.0
+    top: float = 26.0
+    bottom: float = 42.0
+    width: float = 480.0
+
+    @property
+    def across(self) -> float:
+        """How wide the plot is."""
+        return self.width - self.left - self.right
+
+    @property
+    def down(self) -> float:
+        """How high the plot is."""
+        return self.height - self.top - self.bottom
+
+
+def chart(layers: Iterable[Layer], frame: Frame, **encoding: Spec) -> Spec:
+    """A whole spec: layers, the lowest first, and the encoding that all of them share."""
     return {
         "$schema": SCHEMA,
         "autosize": "none",
         "background": None,
-        "width": width - left - right,
-        "height": height - top - bottom,
-        "padding": {"left": left, "right": right, "top": top, "bottom": bottom},
+        "width": frame.across,
+        "height": frame.down,
+        "padding": {"left": frame.left, "right": frame.right, "top": frame.top, "bottom": frame.bottom},
         "config": CONFIG,
         "encoding": encoding,
         "layer": [one | {"name": f"{one['name']}_{index}"} for index, one in enumerate(layers)],
@@ -106,13 +116,19 @@ def chart(
 
 
 def layer(name: str, rows: Rows, mark: str, encoding: Spec | None = None, **look: Any) -> Layer:
-    """A layer: `name` is its class in the page, `look` are properties of its mark."""
-    return {
-        "name": name,
-        "data": {"values": rows},
-        "mark": {"type": mark, **look},
-        "encoding": encoding or {},
-    }
+    """A layer: `name`, in small letters, is its class in the page; `look` are properties of its mark."""
+    return {"name": name, "data": {"values": rows}, "mark": {"type": mark, **look}, "encoding": encoding or {}}
+
+
+def texts(name: str, rows: Rows, encoding: Spec | None = None, **look: Any) -> Layer:
+    """The field `text` of each row, on a line by its baseline where nothing else is said."""
+    usual = {"baseline": "alphabetic", "align": "left"}
+    return layer(name, rows, "text", {"text": field("text", "nominal"), **(encoding or {})}, **(usual | look))
+
+
+def spread(name: str, rows: Rows, way: Literal["x", "y"] = "y", **look: Any) -> Layer:
+    """Intervals from `low` to `high`, as thin lines."""
+    return layer(name, rows, "rule", {way: field("low"), f"{way}2": {"field": "high"}}, **look)
 
 
 def field(name: str, kind: Type = "quantitative", **more: Any) -> Spec:
@@ -120,50 +136,45 @@ def field(name: str, kind: Type = "quantitative", **more: Any) -> Spec:
     return {"field": name, "type": kind, **more}
 
 
-def fixed(domain: Sequence[float], **more: Any) -> Spec:
-    """A scale that holds just this, however the data lie."""
-    return {"domain": list(domain), "nice": False, "zero": False, **more}
+def at(**places: float) -> Spec:
+    """An encoding of places in the plot, such as `x=0, x2=10`."""
+    return {channel: {"value": round(place, 2)} for channel, place in places.items()}
 
 
-def upright(name: str, title: str, domain: Sequence[float], ticks: Sequence[float], left: float = 40) -> Spec:
-    """The upright axis: level lines, and its title level above it, where it can be read without turning the head."""
-    axis = {
-        "title": title,
-        "values": list(ticks),
-        "format": ".6~g",
-        "grid": True,
-        "titleAngle": 0,
-        "titleAlign": "left",
-        "titleAnchor": None,
-        "titleBaseline": "alphabetic",
-        "titleX": -left,
-        "titleY": -13,
-    }
-    return field(name, scale=fixed(domain), axis=axis)
+def upright(name: str, title: str, scale: Scale, frame: Frame, lift: float = 13) -> Spec:
+    """The upright axis: level lines, and its title level above it, by `lift`: nobody has to turn the head."""
+    axis = {"grid": True, "titleAngle": 0, "titleAlign": "left", "titleX": -frame.left, "titleY": -lift}
+    return field(name, scale=fixed(scale), axis=_axis(title, scale) | axis)
 
 
-def across(
-    name: str, title: str, domain: Sequence[float], ticks: Sequence[float], *, end: float, scale: Spec | None = None
-) -> Spec:
-    """The level axis: a line with ticks, its title below its right end, which is at `end`."""
-    axis = {
-        "title": title,
-        "values": list(ticks),
-        "format": ".6~g",
-        "domain": True,
-        "ticks": True,
-        "tickSize": 4,
-        "labelPadding": 4,
-        **below(end),
-    }
-    return field(name, scale=scale or fixed(domain), axis=axis)
+def level(name: str, title: str, scale: Scale, frame: Frame, **axis: Any) -> Spec:
+    """The level axis: a line with ticks, its title below its right end."""
+    ticks = {"domain": True, "ticks": True, "tickSize": 4, "labelPadding": 4}
+    place = {"titleAlign": "right", "titleX": frame.across, "titleY": 33}
+    return field(name, scale=fixed(scale), axis=_axis(title, scale) | ticks | place | axis)
 
 
-def below(end: float, down: float = 36) -> Spec:
-    """Where the title of a level axis stands."""
-    return {"titleAlign": "right", "titleAnchor": None, "titleBaseline": "alphabetic", "titleX": end, "titleY": down}
+def fixed(scale: Scale) -> Spec:
+    """A scale that ends where it should, however the data lie."""
+    kind = {"type": "log"} if scale.log else {"zero": False}
+    return {"domain": [scale.low, scale.high], "nice": False, **kind}
 
 
-def spread(name: str, rows: Rows, way: Literal["x", "y"] = "y", **look: Any) -> Layer:
-    """Intervals from `low` to `high`, as thin lines."""
-    return layer(name, rows, "rule", {way: field("low"), f"{way}2": {"field": "high"}}, **look)
+def _axis(title: str, scale: Scale) -> Spec:
+    ticks = {"values": list(scale.ticks), "format": ".6~g"}
+    return {"title": title, "titleAnchor": None, "titleBaseline": "alphabetic", **ticks}
+
+
+def look(index: int) -> dict[str, Any]:
+    """How one of several lines is drawn."""
+    role, dashes = SERIES[index]
+    return {"color": COLOURS[role]} | ({"strokeDash": list(dashes)} if dashes else {})
+
+
+def key(entries: Sequence[tuple[str, dict[str, Any]]], right: float, top: float) -> Iterator[Layer]:
+    """Names of lines with a piece of each, ending at `right`, the first at `top`; for a corner that is empty."""
+    for index, (name, looks) in enumerate(entries):
+        y = top + _ENTRY * index
+        row = [{"text": name}]
+        yield layer("key", row, "rule", at(x=right - _PIECE, x2=right, y=y), **{"strokeWidth": 1.8, **looks})
+        yield texts("direct", row, at(x=right - _PIECE - 6, y=y), align="right", baseline="middle")

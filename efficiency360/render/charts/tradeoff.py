@@ -8,7 +8,20 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.cells import number, whole
-from efficiency360.render.charts.theme import COLOURS, Spec, across, chart, field, layer, spread, upright
+from efficiency360.render.charts.scales import Scale
+from efficiency360.render.charts.theme import (
+    COLOURS,
+    Frame,
+    Spec,
+    at,
+    chart,
+    field,
+    layer,
+    level,
+    spread,
+    texts,
+    upright,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,15 +29,15 @@ if TYPE_CHECKING:
     from efficiency360.records import Series
 
 SERIES = "privacy.tradeoff"
-HEIGHT = 240.0
-_LEFT, _RIGHT = 40.0, 18.0
-_PLOT = 480 - _LEFT - _RIGHT
+_FRAME = Frame(240.0)
 _PARTS = {0.0: 4, 0.25: 3, 0.5: 5, 0.75: 5}
 """Into how many round parts the axis of accuracy falls, by where it starts."""
 _APART = 26.0
 """How far apart the labels of epsilons must be."""
 _AIR = 1.35
 _NAMED = 7
+_ROOM = 0.1
+"""How much of the plot has to be free above the line for its label."""
 
 
 @dataclass(frozen=True)
@@ -76,45 +89,40 @@ def spec(drawn: Tradeoff, words: Mapping[str, Any]) -> Spec:
     named = [row | {"text": f"{row['accuracy']:.1f}"} for row in rows if len(rows) <= _NAMED]
     without = _percents(drawn.without)
     label = words["charts"]["tradeoff"]["without"].format(accuracy=f"{without['accuracy']:.1f}")
-    low, high = (drawn.points[0].epsilon or 1) / _AIR, (drawn.points[-1].epsilon or 1) * _AIR
-    ends = {"x": {"value": 0}, "x2": {"value": _PLOT}}
-    quiet = COLOURS["quiet"]
+    room = 100 - without["accuracy"] > _ROOM * (100 - 100 * drawn.start)
+    ends, band = at(x=0, x2=_FRAME.across), {"y": field("low"), "y2": {"field": "high"}}
     return chart(
         [
-            layer("band", [without], "rect", {**ends, "y": field("low"), "y2": {"field": "high"}}, color=quiet, opacity=0.14),
+            layer("band", [without], "rect", ends | band, color=COLOURS["quiet"], opacity=0.14),
             layer("bound", [without], "rule", ends, color=COLOURS["ink"], strokeDash=[5, 3]),
             spread("spread", rows),
             layer("line", rows, "line"),
             layer("dots", rows, "point"),
-            layer("value", named, "text", {"text": field("text", "nominal")}, align="left", dx=6, dy=8),
-            layer("direct", [without | {"text": label}], "text", {"x": {"value": 4}, "text": field("text", "nominal")}, align="left", baseline="alphabetic", dy=-5),
+            texts("value", named, dx=6, dy=12),
+            texts("direct", [without | {"text": label}], at(x=4), dy=-5 if room else 12),
         ],
-        HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        x=across("epsilon", said["x"], (low, high), _named(drawn.points, high / low), end=_PLOT, scale=_log(low, high)),
-        y=upright("accuracy", said["y"], (100 * drawn.start, 100), _ticks(drawn.start)),
-    )  # fmt: skip
+        _FRAME,
+        x=level("epsilon", said["x"], _epsilons(drawn.points), _FRAME),
+        y=upright("accuracy", said["y"], _accuracies(drawn.start), _FRAME),
+    )
 
 
 def _percents(one: Point) -> dict[str, float]:
     return {"accuracy": 100 * one.accuracy, "low": 100 * one.low, "high": 100 * one.high}
 
 
-def _log(low: float, high: float) -> Spec:
-    return {"type": "log", "domain": [low, high], "nice": False}
-
-
-def _ticks(start: float) -> list[float]:
+def _accuracies(start: float) -> Scale:
     parts = _PARTS[start]
-    return [round(100 * (start + (1 - start) * part / parts), 6) for part in range(parts + 1)]
+    ticks = [round(100 * (start + (1 - start) * part / parts), 6) for part in range(parts + 1)]
+    return Scale(100 * start, 100.0, tuple(ticks))
 
 
-def _named(points: Sequence[Point], reach: float) -> list[float]:
-    """The epsilons that are named below the axis: the first, and what has room after it."""
+def _epsilons(points: Sequence[Point]) -> Scale:
+    """Named are the first epsilon, and those that have room after it."""
     epsilons = [one.epsilon or 1 for one in points]
+    low, high = epsilons[0] / _AIR, epsilons[-1] * _AIR
     named = epsilons[:1]
     for epsilon in epsilons[1:]:
-        if _PLOT * math.log(epsilon / named[-1]) / math.log(reach) >= _APART:
+        if _FRAME.across * math.log(epsilon / named[-1]) / math.log(high / low) >= _APART:
             named.append(epsilon)
-    return named
+    return Scale(low, high, tuple(named), log=True)
