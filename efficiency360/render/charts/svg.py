@@ -1,5 +1,9 @@
 """A chart's spec as SVG in the page: Vega-Lite draws it, and only what a chart needs is taken over.
 
+No text reaches the engine: it draws marks in place of texts, which are put in afterwards. A name could not even be
+tried as an expression, and no character makes the engine stop (some do: it ends the whole process). Two languages of a
+chart are drawn once.
+
 What Vega-Lite writes is not put into the page as it is. Its marks are read and written anew from a short list of
 elements and attributes: no ids, links, scripts or styles can come through, several charts never clash, and most of the
 bytes fall away. Colours become classes, so the page's own apply, in light, dark and print; the literal ones stay
@@ -31,11 +35,13 @@ _KEPT: Final = (
 )  # fmt: skip
 _PLACES: Final = frozenset({"transform", "d", "x2", "y2"})
 _PAINTS: Final = {literal: role for role, literal in COLOURS.items()}
-_USUAL: Final = {"opacity": "1", "fill": "none", "stroke": "none", "text-anchor": "start"}
+_USUAL: Final = {"opacity": "1", "fill": "none", "stroke": "none"}
 _COMPUTES: Final = frozenset({"expr", "signal", "transform", "params", "labelExpr", "url", "href", "test", "datasets"})
 _CLASS: Final = re.compile(r"mark-\w+ role-(?:mark (?P<layer>[a-z]+)_\d+_marks|axis-(?P<part>[a-z]+))")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _MOVE: Final = re.compile(r"translate\((-?[\d.e-]+),(-?[\d.e-]+)\)")
+_MASK: Final = re.compile(r">@(\d+)<")
+_TEXTS: Final = frozenset({"values", "title"})
 _LONGEST: Final = 200
 Move = tuple[float, float]
 
@@ -52,12 +58,31 @@ def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Mar
     Raises:
         ValueError: the spec computes, refers to something outside, or cannot be drawn.
     """
-    width, height, marks = _drawn(json.dumps(spec, allow_nan=False))
-    said = escape(text.plain(name))
+    if found := sorted(_computing(spec)):
+        raise ValueError(f"a chart must not compute or refer to anything: {', '.join(found)}")
+    texts: list[str] = []
+    width, height, marks = _drawn(json.dumps(_masked(spec, texts), allow_nan=False))
+    said = _MASK.sub(lambda match: f">{_plain(texts[int(match[1])])}<", marks)
     return Markup(  # noqa: S704 - all that is not ours is escaped
-        f'<svg class="chart {kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{said}">'
-        f"<desc>{escape(text.plain(description))}</desc>{marks}</svg>"
+        f'<svg class="chart {kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{_plain(name)}">'
+        f"<desc>{escape(text.plain(description))}</desc>{said}</svg>"
     )
+
+
+def _plain(said: str) -> str:
+    return escape(text.plain(text.cut(said, _LONGEST)))
+
+
+def _masked(part: Any, texts: list[str], *, free: bool = False) -> Any:
+    """The spec with `@0`, `@1` and so on in place of texts, which go to `texts`: all of the data, and titles."""
+    if isinstance(part, dict):
+        return {key: _masked(value, texts, free=free or key in _TEXTS) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_masked(one, texts, free=free) for one in part]
+    if not (free and isinstance(part, str)):
+        return part
+    texts.append(part)
+    return f"@{len(texts) - 1}"
 
 
 @lru_cache(maxsize=128)
@@ -65,8 +90,6 @@ def _drawn(spec: str) -> tuple[str, str, str]:
     """Width, height and the marks as SVG; the same spec is drawn once."""
     import vl_convert  # noqa: PLC0415 - brings a JavaScript engine, which only pages with charts need
 
-    if found := sorted(_computing(json.loads(spec))):
-        raise ValueError(f"a chart must not compute or refer to anything: {', '.join(found)}")
     root = ET.fromstring(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))  # noqa: S314 - our own spec's
     marks = "".join(_groups(root, (0.0, 0.0)))
     if "NaN" in marks or "Infinity" in marks:
@@ -125,7 +148,7 @@ def _attributes(element: ET.Element) -> dict[str, str]:
 
 
 def _shape(tag: str, attributes: Mapping[str, str], said: str) -> str:
-    inside = escape(text.plain(text.cut(said, _LONGEST)), quote=False) if tag == "text" else ""
+    inside = escape(said, quote=False) if tag == "text" else ""
     return f"<{tag}{_written(attributes)}>{inside}</{tag}>" if inside else f"<{tag}{_written(attributes)}/>"
 
 
