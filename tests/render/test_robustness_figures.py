@@ -190,7 +190,7 @@ class TestCharts:
         broken = {"eps": [0.1, 0.2], "accuracy": [0.9, 0.5], "low": [0.8, 0.4], "high": [1.0, 0.6]}
         series = Series.model_validate({"name": "robustness.curve", "title": "Odd", "columns": broken})
         inside = section(audit(series=(series,)).page())
-        assert "<svg class=\"chart" not in inside
+        assert '<svg class="chart' not in inside
         assert '<table class="series">' in inside.partition("<details>")[0]
 
     def test_the_heat_map_says_the_means_and_keeps_the_table(self, audit: Callable[..., Audit]) -> None:

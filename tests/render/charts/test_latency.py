@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from efficiency360.records import AxisRecord, Interval, Measurement, Series
@@ -56,7 +58,7 @@ def test_quantiles_of_single_images_are_marked_with_their_intervals(words, data_
 def test_labels_of_quantiles_never_share_a_line(words):
     spec = latency.spec(latency.read(table(), record(*(quantile(stat, 11.0) for stat in ("p50", "p95", "p99")))), words)
     heights = [one["encoding"]["y"]["value"] for one in spec["layer"] if one["name"].startswith("direct")]
-    assert sorted({b - a for a, b in zip(heights, heights[1:], strict=False)}) == [16]
+    assert sorted({b - a for a, b in pairwise(heights)}) == [16]
 
 
 def test_without_quantiles_the_bins_are_drawn_alone(words, data_of):

@@ -72,7 +72,9 @@ def test_nothing_is_taken_over_but_shapes_without_ids_links_or_styles():
     root = drawn()
     assert {one.tag for one in root.iter()} == {"svg", "desc", "g", "path", "line", "text"}
     kept = {key for one in root.iter() for key in one.attrib}
-    assert not [key for key in kept if key in {"id", "href", "style", "clip-path", "font-family"} or key.startswith("on")]
+    assert not [
+        key for key in kept if key in {"id", "href", "style", "clip-path", "font-family"} or key.startswith("on")
+    ]
     assert not [key for one in root.iter("g", "path", "text") for key in one.attrib if key.startswith("aria")]
 
 
