@@ -17,8 +17,9 @@ from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
 from efficiency360.render import text
+from efficiency360.render.charts.heat import STEPS
+from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
-from efficiency360.render.heat import STEPS
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
@@ -95,6 +96,7 @@ def _environment() -> Environment:
         "percent": _percent,
     }
     environment.globals |= {
+        "chart": chart,
         "HUB": HUB,
         "RIM": RIM,
         "heat_steps": STEPS,

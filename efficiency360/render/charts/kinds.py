@@ -1,0 +1,55 @@
+"""The kinds of charts that templates ask for by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
+
+from efficiency360.render.charts import (
+    corruptions,
+    faith,
+    groups,
+    latency,
+    reliability,
+    resolution,
+    robustness,
+    roc,
+    scatter,
+    tradeoff,
+)
+from efficiency360.render.charts.svg import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from efficiency360.render.charts.theme import Spec
+
+SPECS: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Spec | None]]] = {
+    "corruptions": corruptions.spec,
+    "crossed": groups.crossed,
+    "faith": faith.spec,
+    "groups": groups.rows,
+    "latency": latency.spec,
+    "reliability": reliability.spec,
+    "resolution": resolution.spec,
+    "robustness": robustness.spec,
+    "roc": roc.spec,
+    "scatter": scatter.spec,
+    "tradeoff": tradeoff.spec,
+}
+"""A spec from what is drawn and the words of the page; None where it is no figure."""
+
+
+def chart(kind: str, drawn: object, words: Mapping[str, Any], name: str, description: str) -> Markup:
+    """A chart as SVG, in the language of the words; empty where it is no figure.
+
+    Args:
+        kind: a key of `SPECS`.
+        drawn: what this kind draws.
+        words: all the page's.
+        name: what the chart is, for those who cannot see it.
+        description: what it says, for them.
+    """
+    spec = SPECS[kind](drawn, words)
+    return Markup() if spec is None else draw(spec, kind, name, description)
