@@ -19,7 +19,7 @@ from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.engine.members import GIVEN as MEMBERS
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
-from efficiency360.render import figures, html
+from efficiency360.render import figures, report
 from efficiency360.spec import AuditSpec, load_audit
 from efficiency360.subject.manifest import Manifest, load_manifest
 from efficiency360.subject.request import SubjectOptions, SubjectRequest, parse_input, request_subject
@@ -108,7 +108,7 @@ def audit(
         job, selected = _job(scratch, **arguments)
         card = run_audit(job, selected)
         shown = figures.read(card, job.out, images=not no_images)
-        write_atomic(job.out / "report.html", html.render(card, shown, language=lang).encode())
+        write_atomic(job.out / "report.html", report.render(card, shown, language=lang).encode())
     return card
 
 

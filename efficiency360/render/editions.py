@@ -28,8 +28,7 @@ def joined(told: Mapping[Language, Markup]) -> tuple[dict[Language, Markup], Mar
         told: what each language says, escaped markup in which quotes stand around attributes only.
     """
     if len(told) == 1:
-        ((language, body),) = told.items()
-        return {language: scoped(body, language)}, Markup()
+        return dict(told), Markup()
     pictures: dict[str, str] = {}
     bodies = {language: scoped(_shared(body, pictures), language) for language, body in told.items()}
     return bodies, Markup("\n").join(Markup(one) for one in pictures.values())  # noqa: S704 - from our templates

@@ -19,7 +19,7 @@ from efficiency360.render import editions, text
 from efficiency360.render.brief import Speech
 from efficiency360.render.governance import governance
 from efficiency360.render.heat import STEPS
-from efficiency360.render.language import LANGUAGES, Language, speech, translated, visible, words
+from efficiency360.render.language import Language, speech, translated, visible, words
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
@@ -41,7 +41,7 @@ def render(
     figures: Figures | None = None,
     *,
     language: Language = "en",
-    languages: Sequence[Language] = LANGUAGES,
+    languages: Sequence[Language] = (),
 ) -> str:
     """The report as a whole HTML document; the same scorecard and figures give the same bytes.
 
@@ -51,9 +51,9 @@ def render(
         card: the scorecard.
         figures: what `figures.read` took from the evidence beside it; without, the report says what is missing.
         language: the one that the page opens in.
-        languages: those that the page holds; with one, it has no switch, and pictures where they are shown.
+        languages: all that the page holds, between which it switches (default: the one).
     """
-    held = tuple(languages) if language in languages else (language, *languages)
+    held = tuple(languages) or (language,)
     told = {one: Markup(_edition(card, figures, one)) for one in held}  # noqa: S704 - made by our templates
     bodies, pictures = editions.joined(told)
     return fill("report.html.j2", language, card=card, editions=bodies, pictures=pictures, all_words=_all_words(held))
