@@ -10,6 +10,7 @@ import typer
 ScorecardPath = Annotated[
     Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
 ]
+Lang = Annotated[str, typer.Option("--lang", metavar="en|ja", help="Language that the report opens in.")]
 Formats = Annotated[
     list[str] | None,
     typer.Option(

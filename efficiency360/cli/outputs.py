@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from efficiency360.records import Scorecard
+    from efficiency360.render.language import Language
     from efficiency360.spec import AuditSpec
 
 
@@ -33,6 +34,7 @@ def write_outputs(
     *,
     evidence: Path | None = None,
     images: bool = True,
+    language: Language = "en",
 ) -> None:
     """Write each format into the folder and say where; `evidence` is the audit's folder, if that is another one.
 
@@ -53,7 +55,7 @@ def write_outputs(
         kind = find(name)
         shown = figures.read(card, evidence or folder, images=images) if kind.pictures else None
         try:
-            page = sarif.render(card, lines).encode() if name == "sarif" else content(name, kind, card, shown)
+            page = sarif.render(card, lines).encode() if name == "sarif" else content(name, kind, card, shown, language)
         except InputError as error:
             broken.append(error)
             continue

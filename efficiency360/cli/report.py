@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from efficiency360.cli.arguments import ScorecardPath
+from efficiency360.cli.arguments import Lang, ScorecardPath
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -26,6 +26,7 @@ def command(
             "--format", help="html, pdf, csv, junit, sarif, markdown, model-card, badge or json (see e360 list)."
         ),
     ] = "html",
+    lang: Lang = "en",
     no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out.")] = False,
     out: Annotated[
         Path | None,
@@ -33,7 +34,8 @@ def command(
     ] = None,
 ) -> int:
     """Render a scorecard in a format, as a self-contained page for example; again and byte-identical."""
-    from efficiency360.files import write_atomic  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.cli.options import parse_language  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.render import figures  # noqa: PLC0415
     from efficiency360.render.formats import content, find  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
@@ -41,9 +43,10 @@ def command(
 
     kind = find(format_)
     kind.check()
+    language = parse_language(lang)
     card = read_scorecard(scorecard)
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
     shown = figures.read(card, scorecard_file(scorecard).parent, images=not no_images) if kind.pictures else None
-    write_atomic(target, content(format_, kind, card, shown))
+    write_atomic(target, content(format_, kind, card, shown, language))
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Scorecard
     from efficiency360.render.figures import Figures
+    from efficiency360.render.language import Language
 
 GROUP: Final = "efficiency360.formats"
 """The group of entry points by which other packages add formats; each is an instance of `Format`."""
@@ -49,7 +50,7 @@ class Format:
         if self.extra:
             import_module(self.module).check()
 
-    def render(self, card: Scorecard, figures: Figures | None = None, language: str = "en") -> str | bytes:
+    def render(self, card: Scorecard, figures: Figures | None = None, language: Language = "en") -> str | bytes:
         """The whole file; the same scorecard, and figures where the format has pictures, give the same."""
         render = import_module(self.module).render
         given = (card, figures) if self.pictures else (card,)
@@ -62,7 +63,13 @@ def _ours(name: str) -> str:
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "html": Format("report.html", "for people: one page, opens offline", _ours("html"), pictures=True),
+    "html": Format(
+        "report.html",
+        "for people: one page in English and Japanese, opens offline",
+        _ours("report"),
+        pictures=True,
+        spoken=True,
+    ),
     "pdf": Format(
         "report.pdf",
         "for people: the same page on paper (extra: efficiency360[pdf])",
@@ -115,7 +122,7 @@ def find(name: str, also: tuple[str, ...] = ()) -> Format:
     return found
 
 
-def content(name: str, kind: Format, card: Scorecard, figures: Figures | None = None, language: str = "en") -> bytes:
+def content(name: str, kind: Format, card: Scorecard, figures: Figures | None = None, language: Language = "en") -> bytes:
     """A scorecard in a format, as the bytes of a file.
 
     Raises:

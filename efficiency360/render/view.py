@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from efficiency360.records import (
@@ -15,15 +15,17 @@ from efficiency360.records import (
     RuleResult,
     Scorecard,
 )
+from efficiency360.render.brief import Change, Kept, Speech, Step, changes, kept, spoken, steps
 from efficiency360.render.groups import groups
+from efficiency360.render.lights import Light, lights
 from efficiency360.render.pictures import ALONE, pictures
-from efficiency360.render.results import RuleGroup, readable, rule_groups
+from efficiency360.render.results import RuleGroup, by_urgency, readable, rule_groups, rule_views
 from efficiency360.render.tables import Table, measurement_tables
-from efficiency360.render.text import common, joined
+from efficiency360.render.text import common, joined, title
 from efficiency360.render.wheel import Sector, wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from efficiency360.render.figures import Figures
     from efficiency360.render.groups import Groups
@@ -56,6 +58,11 @@ class AxisView:
     tables: tuple[Table, ...]
     common: str
     sector: Sector | None
+    title_of: Callable[[str], str] = title
+
+    def naming(self, measurement: str) -> str:
+        """The name of one of its measurements in the language of the page."""
+        return self.title_of(measurement)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Page:
     """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
     `pictures` are by axis, of those that have any; `groups` are what is drawn of fairness.
+    `lights`, `changes`, `steps` and `spoken` are for who decides, `kept` what a pass rests on; `business` is what it costs (None: not worked out).
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
     """
@@ -76,6 +84,12 @@ class Page:
     outcome: Outcome
     forgiven: bool
     waived: int
+    lights: tuple[Light, ...]
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    spoken: tuple[str, ...]
+    kept: tuple[Kept, ...] = ()
+    business: Any = None
 
     @property
     def sentence(self) -> str:
@@ -135,17 +149,24 @@ class Page:
         return tuple((axis, caveat) for axis in self.axes for caveat in axis.caveats if caveat.severity == "critical")
 
 
-def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = None) -> Page:
+def page(
+    card: Scorecard, words: Mapping[str, Any], figures: Figures | None = None, speech: Speech | None = None
+) -> Page:
     """Arrange a scorecard for reading.
 
     Args:
         card: the scorecard.
         words: names of axes and entries of the glossary in the language of the report.
         figures: what was read from the evidence; None where only the scorecard was read.
+        speech: how to name measurements and phrases in that language (default: in English).
     """
     results = card.verdict.rules
+    speech = speech or Speech(words, title, str)
+    axes = _axes(card, words["axes"], speech.title)
+    views = by_urgency(rule_views(card))
+    shown = lights([axis for axis in axes if axis.sector], views, words, speech.say)
     return Page(
-        axes=_axes(card, words["axes"]),
+        axes=axes,
         pictures=_pictures(card, figures or ALONE),
         groups=groups(card.axes, results),
         rules=rule_groups(card, _SHOWN_RESULTS),
@@ -157,6 +178,11 @@ def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = No
             result.severity == "block" and result.outcome != "pass" and not result.stands_in_the_way
             for result in results
         ),
+        lights=shown,
+        changes=changes(views, speech),
+        steps=steps(card, [axis for axis in axes if axis.sector], views, speech),
+        spoken=spoken(card, shown, views, speech),
+        kept=kept(views, speech) if card.verdict.outcome == "pass" else (),
     )
 
 
@@ -179,16 +205,19 @@ def sort_caveats(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
     return tuple(sorted(caveats, key=lambda caveat: _CAVEATS.index(caveat.severity)))
 
 
-def _axes(card: Scorecard, words: Mapping[str, Mapping[str, str]]) -> tuple[AxisView, ...]:
+def _axes(
+    card: Scorecard, words: Mapping[str, Mapping[str, str]], title_of: Callable[[str], str]
+) -> tuple[AxisView, ...]:
     records = {axis.id: axis for axis in card.axes}
     scores = {score.axis: score for score in card.scores}
     ids = list(dict.fromkeys((*FRAMEWORK_AXES, *records)))
     points = [_score(records.get(axis_id), scores.get(axis_id), axis_id) for axis_id in ids]
     drawn = [score for score in points if score.axis not in WHAT_IFS]
     sectors = dict(zip((score.axis for score in drawn), wheel([score.score for score in drawn]), strict=True))
-    return tuple(
+    found = (
         _axis(records.get(score.axis), score, sectors.get(score.axis), card.verdict.rules, words) for score in points
     )
+    return tuple(replace(axis, title_of=title_of) for axis in found)
 
 
 def _score(record: AxisRecord | None, score: AxisScore | None, axis_id: str) -> AxisScore:
