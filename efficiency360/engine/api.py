@@ -103,7 +103,9 @@ def audit(
     Raises:
         InputError: bad input, with a sentence that says what and how to mend it.
     """
-    arguments = {name: value for name, value in locals().items() if name not in {"no_images", "lang"}}  # before more is named
+    arguments = {
+        name: value for name, value in locals().items() if name not in {"no_images", "lang"}
+    }  # before more is named
     with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
         job, selected = _job(scratch, **arguments)
         card = run_audit(job, selected)

@@ -97,9 +97,7 @@ def steps(card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView], 
     return tuple(_steps(card, axes, [group.worst for group in gather(by_urgency(views), 1)], speech))
 
 
-def _steps(
-    card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView], speech: Speech
-) -> Iterator[Step]:
+def _steps(card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView], speech: Speech) -> Iterator[Step]:
     words = speech.words["next"]
     if card.verdict.outcome == "pass":
         yield Step(words["release"], command=words["release_command"])
@@ -158,9 +156,7 @@ def _kind(result: RuleResult) -> str:
 def _less_urgent(view: RuleView, speech: Speech) -> Step:
     result, words = view.result, speech.words["next"]
     if result.waiver is not None and result.waiver.active:
-        said = words["waived"].format(
-            owner=result.waiver.owner, expires=result.waiver.expires, what=speech.what(view)
-        )
+        said = words["waived"].format(owner=result.waiver.owner, expires=result.waiver.expires, what=speech.what(view))
         return Step(said)
     value = together(quantity(result.measured or 0.0, view.unit))
     told = {"what": speech.what(view), "value": value, "rule": result.rule}

@@ -122,7 +122,9 @@ def find(name: str, also: tuple[str, ...] = ()) -> Format:
     return found
 
 
-def content(name: str, kind: Format, card: Scorecard, figures: Figures | None = None, language: Language = "en") -> bytes:
+def content(
+    name: str, kind: Format, card: Scorecard, figures: Figures | None = None, language: Language = "en"
+) -> bytes:
     """A scorecard in a format, as the bytes of a file.
 
     Raises:

@@ -7,6 +7,7 @@ All prose is in `templates/report.<language>.toml`, all markup in `templates/rep
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
-from efficiency360.render import editions, text
+from efficiency360.render import editions, text, wording
 from efficiency360.render.brief import Speech
+from efficiency360.render.business import business
 from efficiency360.render.charts.heat import STEPS
 from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
@@ -70,6 +72,7 @@ def _edition(card: Scorecard, figures: Figures | None, language: Language) -> st
     catalogued = translated(card, language)
     told = speech(language)
     view = page(catalogued, words(language), figures, Speech(words(language), told["title"], told["told"]))
+    view = replace(view, business=business(card, wording.words("business", language)))
     return fill("edition.html.j2", language, card=catalogued, page=view, frameworks=governance(card))
 
 

@@ -15,7 +15,7 @@ from efficiency360.render.translation import Catalogue, catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from efficiency360.records import Interval, RuleResult, Scorecard
+    from efficiency360.records import Interval, Scorecard
 
 Language = Literal["en", "ja"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)

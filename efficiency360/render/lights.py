@@ -91,9 +91,7 @@ def sentence(found: Measurement, words: Mapping[str, Any], title: str, say: Call
         return str(words["light"]["generic"].format(**blanks))
 
 
-def _light(
-    axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], say: Callable[[str], str]
-) -> Light:
+def _light(axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], say: Callable[[str], str]) -> Light:
     state = colour(axis, (view.result for view in views))
     if axis.record is None or axis.state not in {"scored", "unscored"}:
         return Light(axis, state, "", "")

@@ -27,6 +27,7 @@ from efficiency360.render.wheel import Sector, wheel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from efficiency360.render.business import View as Costs
     from efficiency360.render.figures import Figures
     from efficiency360.render.groups import Groups
     from efficiency360.render.pictures import Pictures
@@ -70,7 +71,8 @@ class Page:
     """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
     `pictures` are by axis, of those that have any; `groups` are what is drawn of fairness.
-    `lights`, `changes`, `steps` and `spoken` are for who decides, `kept` what a pass rests on; `business` is what it costs (None: not worked out).
+    `lights`, `changes`, `steps` and `spoken` are for who decides, `kept` what a pass rests on; `business` is what it
+    costs (None: not worked out).
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
     """
@@ -89,7 +91,7 @@ class Page:
     steps: tuple[Step, ...]
     spoken: tuple[str, ...]
     kept: tuple[Kept, ...] = ()
-    business: Any = None
+    business: Costs | None = None
 
     @property
     def sentence(self) -> str:
