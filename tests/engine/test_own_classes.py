@@ -15,7 +15,7 @@ from efficiency360.dataset import RawLabels, from_arrays
 from efficiency360.engine.recompute import recompute
 from efficiency360.errors import InputError
 from efficiency360.numerics.private import accountant
-from efficiency360.statistics import renyi
+from efficiency360.statistics import losses
 
 N, SIDE = 300, 6
 SETTINGS = {"privacy": {"epsilons": [8], "steps": 20, "canaries": 0}}
@@ -23,9 +23,9 @@ SETTINGS = {"privacy": {"epsilons": [8], "steps": 20, "canaries": 0}}
 
 @pytest.fixture(autouse=True)
 def quick_noise(monkeypatch):
-    """The accountant has tests of its own; here the looser one, which takes no time, solves for noise."""
-    monkeypatch.setattr(accountant, "epsilon", renyi.epsilon)
-    monkeypatch.setattr(accountant, "noise_for", renyi.noise_for)
+    """The accountant has tests of its own; here a faster one solves for noise."""
+    monkeypatch.setattr(accountant, "epsilon", losses.epsilon)
+    monkeypatch.setattr(accountant, "noise_for", losses.noise_for)
 
 
 class Net(nn.Module):

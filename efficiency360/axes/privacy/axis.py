@@ -102,7 +102,7 @@ class Privacy(Axis):
     test_share: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] = 0.3
     split_seed: Annotated[int, Field(ge=0)] = 0
     keep_together: tuple[str, ...] | None = None
-    physical_batch: Annotated[int, Field(ge=1)] = 32
+    physical_batch: Annotated[int, Field(ge=1)] = 16
     canaries: Annotated[int, Field(ge=0, le=100_000)] = 500
 
     members: str | None = None

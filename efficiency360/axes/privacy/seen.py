@@ -10,7 +10,7 @@ import numpy as np
 
 from efficiency360.axes.privacy import canaries
 from efficiency360.errors import AxisError
-from efficiency360.statistics import renyi
+from efficiency360.statistics import losses, renyi
 from efficiency360.statistics.noise_audit import Mechanism
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _UNREADABLE = 0.01
 _UNLIKELY = 6.0
 """Standard deviations that chance does not reach."""
 _ROUNDING = 1e-3
-_LOOSE, _LOOSER = 1.35, 0.05
-"""The bound by Renyi divergences is above the accountant's epsilon by less than this factor and this much."""
+_AGREE = 0.015
+"""By how much the accountant's epsilon and that by another computation may differ, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Seen:
     """The trainings: S seeds, E epsilons in the order of the settings and then none, M images that test.
 
     `right` (S, E + 1, M) says whether an image is classified right; `test` (M,) are positions in the data. `sigma`,
-    `spent` and `bound` (E,) are noise multipliers, the epsilon that the accountant computed in the worker, and the
-    looser one that is computed here. `unread` counts images that could not be read. `notes` say how it was trained.
+    `spent` and `bound` (E,) are noise multipliers, the epsilon that the accountant computed in the worker, and Renyi's
+    looser one. `unread` counts images that could not be read. `notes` say how it was trained.
     """
 
     axis: Privacy
@@ -116,19 +116,26 @@ def _check_positions(found: NDArray[np.int64], planned: NDArray[np.int64]) -> in
 def _bounds(
     axis: Privacy, recipe: Recipe, delta: float, sigma: NDArray[np.float64], spent: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Another accountant's epsilons (E,), looser; they have to fit those that are claimed."""
+    """Renyi's bounds on the epsilons (E,); what is claimed has to be what privacy losses give, computed here."""
     if sigma.shape != spent.shape or sigma.shape != (len(axis.epsilons),) or not (sigma > 0).all():
         raise AxisError("the noise of the trainings does not fit the number of epsilons")
-    bounds = np.array([renyi.epsilon(recipe.rate, float(one), recipe.steps, delta) for one in sigma])
-    for target, claimed, bound in zip(axis.epsilons, spent, bounds, strict=True):
+    for target, claimed, one in zip(axis.epsilons, spent, sigma, strict=True):
         if not target * 0.98 <= claimed <= target * (1 + _ROUNDING):
             raise AxisError(f"trained for an epsilon of {claimed:.3g}, not of {target:g}")
-        if not claimed / (1 + _ROUNDING) <= bound <= claimed * _LOOSE + _LOOSER:
+        exact = _exactly(recipe, float(one), delta)
+        if not abs(claimed - exact) <= _AGREE * exact + _ROUNDING:
             raise AxisError(
-                f"the noise does not give the epsilon that is claimed: {claimed:.3g}, but {bound:.3g} by Renyi"
-                " divergences (a bound that is a tenth higher as a rule)"
+                f"the noise does not give the epsilon that is claimed: {claimed:.3g}, but {exact:.3g} by the"
+                " distribution of privacy losses"
             )
-    return bounds
+    return np.array([renyi.epsilon(recipe.rate, float(one), recipe.steps, delta) for one in sigma])
+
+
+def _exactly(recipe: Recipe, sigma: float, delta: float) -> float:
+    try:
+        return losses.epsilon(recipe.rate, sigma, recipe.steps, delta)
+    except ValueError as error:
+        raise AxisError(f"what little noise hides cannot be checked: {error}; give smaller privacy.epsilons") from error
 
 
 def _check_trail(evidence: Evidence, recipe: Recipe, sigma: NDArray[np.float64], shape: tuple[int, int]) -> None:

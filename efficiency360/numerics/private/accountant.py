@@ -11,7 +11,7 @@ import math
 import warnings
 from functools import lru_cache
 
-from efficiency360.statistics import renyi
+from efficiency360.statistics import losses, renyi
 
 _ERROR, _CLOSE = 0.004, 0.003
 """Of epsilon: how coarse the grid of the accountant may be, and how close noise has to come to the target."""
@@ -56,7 +56,7 @@ def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
     """
     if not (target > 0 and math.isfinite(target)):
         raise ValueError(f"no training has an epsilon of {target}")
-    sigma, slope = _LOOSE * renyi.noise_for(target, rate, steps, delta), -1.2
+    sigma, slope = _about(target * (1 - _CLOSE / 2), rate, steps, delta), -1.2
     before: tuple[float, float] | None = None
     for _ in range(_TRIES):  # secants: log epsilon is nearly a straight line in log sigma
         spent = epsilon(rate, sigma, steps, delta)
@@ -68,6 +68,14 @@ def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
         before = here
         sigma *= math.exp((math.log(target * (1 - _CLOSE / 2)) - here[1]) / slope)
     raise ValueError(f"no noise was found that spends an epsilon of {target:g}")
+
+
+def _about(target: float, rate: float, steps: int, delta: float) -> float:
+    """The noise multiplier by other means, so that the accountant has to be asked once or twice only."""
+    try:
+        return losses.noise_for(target, rate, steps, delta)
+    except ValueError:
+        return _LOOSE * renyi.noise_for(target, rate, steps, delta)
 
 
 def _prv(rate: float, sigma: float, steps: int, delta: float, eps_error: float) -> float:

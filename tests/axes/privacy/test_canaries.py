@@ -11,7 +11,7 @@ from efficiency360.dataset import from_arrays
 from efficiency360.errors import AxisError
 from efficiency360.numerics.private import accountant, head
 from efficiency360.numerics.private.recipe import Run
-from efficiency360.statistics import renyi
+from efficiency360.statistics import losses
 from efficiency360.statistics.noise_audit import Mechanism
 
 SETTINGS = {"epsilons": [0.5, 2], "steps": 20, "attacks": [], "canaries": 400}
@@ -19,9 +19,9 @@ SETTINGS = {"epsilons": [0.5, 2], "steps": 20, "attacks": [], "canaries": 400}
 
 @pytest.fixture(autouse=True)
 def quick_noise(monkeypatch):
-    """The accountant has tests of its own; here the looser one, which takes no time, solves for noise."""
-    monkeypatch.setattr(accountant, "epsilon", renyi.epsilon)
-    monkeypatch.setattr(accountant, "noise_for", renyi.noise_for)
+    """The accountant has tests of its own; here a faster one solves for noise."""
+    monkeypatch.setattr(accountant, "epsilon", losses.epsilon)
+    monkeypatch.setattr(accountant, "noise_for", losses.noise_for)
 
 
 def audited(**settings):

@@ -18,7 +18,7 @@ from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.dataset.stream import ImageStream
 from efficiency360.errors import AxisError, InputError
 from efficiency360.numerics.private import accountant, head
-from efficiency360.statistics import renyi
+from efficiency360.statistics import losses
 from efficiency360.statistics.intervals import wilson
 from efficiency360.subject.subject import Subject
 from efficiency360.zoo import create, weights
@@ -28,13 +28,13 @@ N, SIDE = 400, 6
 
 @pytest.fixture(autouse=True)
 def quick_noise(monkeypatch):
-    """The accountant has tests of its own; here the looser one, which takes no time, solves for noise."""
+    """The accountant has tests of its own; here a faster one solves for noise."""
     solve_quickly(monkeypatch)
 
 
 def solve_quickly(patch):
-    patch.setattr(accountant, "epsilon", renyi.epsilon)
-    patch.setattr(accountant, "noise_for", renyi.noise_for)
+    patch.setattr(accountant, "epsilon", losses.epsilon)
+    patch.setattr(accountant, "noise_for", losses.noise_for)
 
 
 class Net(nn.Module):
@@ -124,7 +124,7 @@ class TestWhatItFinds:
         for target, sigma, delta in zip(*(table[key] for key in ("epsilon", "noise_multiplier", "delta")), strict=True):
             assert delta == pytest.approx(1 / (10 * n), rel=0.01)
             assert delta <= 1 / (10 * n)
-            assert renyi.epsilon(0.5, sigma, 40, delta) == pytest.approx(target, rel=0.01)
+            assert losses.epsilon(0.5, sigma, 40, delta) == pytest.approx(target, rel=0.01)
         assert {one.params["delta"] for one in numbers(record, "dp_accuracy").values()} == set(table["delta"])
 
     def test_what_epsilon_does_not_cover_is_always_said(self, record):
@@ -272,8 +272,10 @@ class TestPlanted:
 
     @pytest.mark.parametrize("wrong", [0.25, 1.0])
     def test_an_accountant_that_was_told_a_wrong_rate(self, monkeypatch, wrong):
-        monkeypatch.setattr(accountant, "noise_for", lambda target, _rate, *more: renyi.noise_for(target, wrong, *more))
-        monkeypatch.setattr(accountant, "epsilon", lambda _rate, *more: renyi.epsilon(wrong, *more))
+        monkeypatch.setattr(
+            accountant, "noise_for", lambda target, _rate, *more: losses.noise_for(target, wrong, *more)
+        )
+        monkeypatch.setattr(accountant, "epsilon", lambda _rate, *more: losses.epsilon(wrong, *more))
         assert "the noise does not give the epsilon that is claimed" in audited().reason
 
 
