@@ -79,15 +79,6 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("section", sorted({path.name.split(".")[0] for path in TEMPLATES.glob("business.*.toml")}))
-def test_both_languages_have_the_same_texts_with_the_same_placeholders(section):
-    texts = {language: dict(_texts(words(section, language))) for language in LANGUAGES}
-    assert texts["en"].keys() == texts["ja"].keys()
-    for key, text in texts["en"].items():
-        assert text
-        assert _fields(text) == _fields(texts["ja"][key]), key
-
-
 def test_the_japanese_is_japanese_and_its_sentences_end_as_sentences_do():
     for key, text in _texts(words("business", "ja")):
         if key.split(".")[0] not in {"format", "range", "dash"}:
