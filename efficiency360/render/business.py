@@ -59,6 +59,7 @@ class View:
 
     heading: str
     lead: tuple[str, ...]
+    figures_heading: str
     heads: tuple[str, ...]
     rows: tuple[Row, ...]
     assumptions_heading: str
@@ -81,6 +82,7 @@ def business(card: Scorecard, words: Words) -> View | None:
     return View(
         heading=words["heading"],
         lead=tuple(_lead(found, words)),
+        figures_heading=words["figures"],
         heads=(words["model"], *([words["baseline"]] if found.baseline else [])),
         rows=tuple(_rows(found, words)),
         assumptions_heading=words["assumptions"],

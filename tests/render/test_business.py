@@ -8,15 +8,15 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
 import efficiency360.render
 from efficiency360.business import Amount, Assumptions, Business, Gap, Payback, Yearly
-from efficiency360.render import csv, markdown
+from efficiency360.render import csv, html, markdown
 from efficiency360.render.business import business
-from efficiency360.render.html import _environment
 from efficiency360.render.money import amount_of, approximately, money
 from efficiency360.render.terminal import show
 from efficiency360.render.wording import LANGUAGES, words
@@ -189,7 +189,7 @@ def test_the_spreadsheet_has_a_row_a_figure_and_none_for_what_is_not_known(price
 def test_hostile_reasons_are_text_on_the_page(priced):
     evil = costs(missing=(Gap(what="energy", why="<script>alert(1)</script>\x1b[31m"),))
     view = business(priced(evil), words("business"))
-    page = _environment().get_template("business.html.j2").render(business=view)
+    page = html.fill("business.html.j2", page=SimpleNamespace(business=view))
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert "\x1b" not in page
