@@ -59,6 +59,7 @@ class View:
 
     heading: str
     lead: tuple[str, ...]
+    figures_heading: str
     heads: tuple[str, ...]
     rows: tuple[Row, ...]
     assumptions_heading: str
@@ -81,10 +82,11 @@ def business(card: Scorecard, words: Words) -> View | None:
     return View(
         heading=words["heading"],
         lead=tuple(_lead(found, words)),
+        figures_heading=words["figures"],
         heads=(words["model"], *([words["baseline"]] if found.baseline else [])),
         rows=tuple(_rows(found, words)),
         assumptions_heading=words["assumptions"],
-        assumptions=tuple(_assumptions(found.assumptions, words)),
+        assumptions=tuple(assumptions(found.assumptions, words)),
         notes_heading=words["remarks"],
         notes=tuple(_notes(found, words, (axis.environment if axis else None) or card.environment)),
     )
@@ -166,7 +168,8 @@ def _paid_after(found: Business, words: Words) -> Cell:
     return Cell(value, words["range"]["years"].format(low=low, high=_number("years", payback.high)))
 
 
-def _assumptions(assumed: Assumptions, words: Words) -> Iterator[Assumption]:
+def assumptions(assumed: Assumptions, words: Words) -> Iterator[Assumption]:
+    """What an audit file takes for granted, all of it, in the words of the section `business`."""
     for name, label in words["assumption"].items():
         value = getattr(assumed, name)
         if value is None:

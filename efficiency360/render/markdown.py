@@ -133,7 +133,7 @@ def _business(card: Scorecard, room: int) -> str:
     rows = ((sentence(row.label), *(_in_cell(cell.value, cell.range) for cell in row.cells)) for row in found.rows)
     given = ((sentence(one.label), sentence(one.value)) for one in found.assumptions)
     page = _list(f"### {found.heading}", map(sentence, (*found.lead, *found.notes)), room // 2)
-    page += _folded("Figures a year", ("", *found.heads), rows, room // 4)
+    page += _folded(found.figures_heading, ("", *found.heads), rows, room // 4)
     return page + _folded(found.assumptions_heading, ("", ""), given, room // 4)
 
 
