@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from efficiency360.render import text
 from efficiency360.render.charts import (
     corruptions,
     faith,
@@ -18,7 +19,7 @@ from efficiency360.render.charts import (
     scatter,
     tradeoff,
 )
-from efficiency360.render.charts.svg import draw
+from efficiency360.render.charts.svg import CannotDrawError, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,10 +40,13 @@ SPECS: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Spec | None]]] = {
     "tradeoff": tradeoff.spec,
 }
 """A spec from what is drawn and the words of the page; None where it is no figure."""
+_LONGEST: Final = 200
 
 
 def chart(kind: str, drawn: object, words: Mapping[str, Any], name: str, description: str) -> Markup:
     """A chart as SVG, in the language of the words; empty where it is no figure.
+
+    Where charts cannot be drawn at all, a sentence that says which is missing.
 
     Args:
         kind: a key of `SPECS`.
@@ -52,4 +56,10 @@ def chart(kind: str, drawn: object, words: Mapping[str, Any], name: str, descrip
         description: what it says, for them.
     """
     spec = SPECS[kind](drawn, words)
-    return Markup() if spec is None else draw(spec, kind, name, description)
+    if spec is None:
+        return Markup()
+    try:
+        return draw(spec, kind, name, description)
+    except CannotDrawError:
+        said = text.plain(words["charts"]["missing"].format(name=text.cut(name, _LONGEST)))
+        return Markup('<p class="missing">{}</p>').format(said)

@@ -43,7 +43,13 @@ _MOVE: Final = re.compile(r"translate\((-?[\d.e-]+),(-?[\d.e-]+)\)")
 _MASK: Final = re.compile(r">@(\d+)<")
 _TEXTS: Final = frozenset({"values", "title"})
 _LONGEST: Final = 200
+_ADDRESSES, _DATA = 72 * 10**9, 10**9
+"""Bytes that the engine reserves at its start, most of which it never uses."""
 Move = tuple[float, float]
+
+
+class CannotDrawError(Exception):
+    """Charts cannot be drawn on this machine, or under its limits; the page says so in their place."""
 
 
 def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Markup:
@@ -56,7 +62,8 @@ def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Mar
         description: what it says.
 
     Raises:
-        ValueError: the spec computes, refers to something outside, or cannot be drawn.
+        ValueError: the spec computes, refers to something outside, or has a place or colour that is none.
+        CannotDrawError: the engine does not run here.
     """
     if found := sorted(_computing(spec)):
         raise ValueError(f"a chart must not compute or refer to anything: {', '.join(found)}")
@@ -64,7 +71,7 @@ def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Mar
     width, height, marks = _drawn(json.dumps(_masked(spec, texts), allow_nan=False))
     said = _MASK.sub(lambda match: f">{_plain(texts[int(match[1])])}<", marks)
     return Markup(  # noqa: S704 - all that is not ours is escaped
-        f'<svg class="chart {kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{_plain(name)}">'
+        f'<svg class="chart {kind}" viewBox="0 0 {width} {height}" fill="none" role="img" aria-label="{_plain(name)}">'
         f"<desc>{escape(text.plain(description))}</desc>{said}</svg>"
     )
 
@@ -88,13 +95,35 @@ def _masked(part: Any, texts: list[str], *, free: bool = False) -> Any:
 @lru_cache(maxsize=128)
 def _drawn(spec: str) -> tuple[str, str, str]:
     """Width, height and the marks as SVG; the same spec is drawn once."""
-    import vl_convert  # noqa: PLC0415 - brings a JavaScript engine, which only pages with charts need
-
-    root = ET.fromstring(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))  # noqa: S314 - our own spec's
+    root = ET.fromstring(_converted(spec))  # noqa: S314 - of our own spec
     marks = "".join(_groups(root, (0.0, 0.0)))
     if "NaN" in marks or "Infinity" in marks:
         raise ValueError("a chart has a place that is no number")
     return root.attrib["width"], root.attrib["height"], marks
+
+
+def _converted(spec: str) -> str:
+    """What Vega-Lite makes of a spec, in full."""
+    if not _has_room():
+        raise CannotDrawError("the limits on memory (ulimit -v, -d) leave no room for the engine")
+    import vl_convert  # noqa: PLC0415 - brings a JavaScript engine, which only pages with charts need
+
+    try:
+        drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    except ValueError as error:
+        raise CannotDrawError(str(error)) from error
+    return drawn
+
+
+def _has_room() -> bool:
+    """Whether the process may reserve the addresses that the engine begins with; else it would end the process."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows, which has no such limits
+    except ImportError:
+        return True
+    needs = ((resource.RLIMIT_AS, _ADDRESSES), (resource.RLIMIT_DATA, _DATA))
+    limits = ((resource.getrlimit(kind)[0], need) for kind, need in needs)
+    return all(limit == resource.RLIM_INFINITY or limit >= need for limit, need in limits)
 
 
 def _computing(part: object) -> set[str]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+import vl_convert
 
 from efficiency360.records import AxisRecord, Interval, Measurement, Series
 from efficiency360.render import html
+from efficiency360.render.charts import svg
 from efficiency360.statistics.intervals import wilson
 
 NAMES = {
@@ -151,3 +157,28 @@ def test_the_same_scorecard_gives_the_same_bytes(page_of):
 
 def test_all_charts_together_are_small(page_of):
     assert sum(map(len, charts(page_of("cat")))) < 45_000
+
+
+@pytest.mark.skipif(not Path("/bin/bash").exists(), reason="limits are set by bash")
+def test_where_limits_leave_the_engine_no_room_the_page_says_which_figures_are_missing(tmp_path, card_of):
+    (tmp_path / "scorecard.json").write_text(card_of(axes("cat")).model_dump_json(), encoding="utf-8")
+    command = f"ulimit -v 8000000; exec {shlex.quote(sys.executable)} -m efficiency360 report {tmp_path}/scorecard.json"
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not charts(page)
+    assert page.count("This figure is missing: ") == len(KINDS) + 1
+    assert "This figure is missing: Confidence and accuracy." in page
+    assert 'class="series"' in page
+
+
+def test_an_engine_that_fails_leaves_a_sentence_and_not_half_a_page(page_of, monkeypatch):
+    def fails(*_, **__):
+        raise ValueError("oneshot canceled")
+
+    monkeypatch.setattr(vl_convert, "vegalite_to_svg", fails)
+    svg._drawn.cache_clear()
+    page = page_of("<b>cat</b>")
+    assert not charts(page)
+    assert page.count("This figure is missing: ") == len(KINDS) + 1
+    assert "<b>cat</b>" not in page
