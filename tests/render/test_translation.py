@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KEPT = sorted((Path(__file__).parents[2] / "reports").glob("*/scorecard.json"))
 AUDITS = ("quick", "standard", "release", "server", "edge-camera")
 ALIKE = {"SSIM", "JPEG", "MACs", "FLOPs"}
-BLANK = re.compile(r"\{(\w+)(?::n|:p|!|\*|)\}")
+BLANK = re.compile(r"\{(\w+)(?::n|:p|[!?*]|)\}")
 ENGLISH = re.compile(r"\b[a-z]{3,} [a-z]{2,} [a-z]{3,}\b")
 COMPOSED = {
     "axes/accuracy.py",
@@ -176,6 +176,11 @@ class TestMatching:
         assert self.catalogue.whole(said) == (
             "正解率は 87.0 % で限界値を満たしています。疑い：画像は 7 枚だけです。区間が広くなっています。"
         )
+
+    def test_what_says_most_is_tried_first(self) -> None:
+        said = "Accuracy, class=cat is 87.0 % and keeps the limit"
+        assert self.catalogue.whole(said) == "正解率（class=cat）は 87.0 % で限界値を満たしています。"
+        assert self.catalogue.whole(said + " of somebody else") is None
 
     def test_params_are_not_words(self) -> None:
         assert self.catalogue.whole("Accuracy, class=cat, k=1") == "正解率（class=cat, k=1）"
