@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,12 +13,14 @@ from markupsafe import Markup
 from efficiency360.records import Caveat
 from efficiency360.render import editions, html, report, text
 from efficiency360.render.language import LANGUAGES, words
+from efficiency360.scorecards import read_scorecard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from efficiency360.records import AxisRecord, Scorecard
 
+REPORTS = Path(__file__).parents[2] / "reports"
 SAME = {
     "dash",
     "pair",
@@ -134,6 +137,15 @@ def test_the_japanese_edition_says_nothing_in_english_that_is_not_marked(both: T
     ours = ("the reason for", "reaches across", "something was found", "breaks the", "keeps the", "new data come")
     said = [one for language, one in both.texts if language == "ja" and prose.search(one)]
     assert [one for one in said if not any(test in one for test in ours)] == []
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent for path in REPORTS.glob("*/scorecard.json")), ids=lambda path: path.name)
+def test_kept_reports_are_japanese_throughout(folder: Path) -> None:
+    told = Tree(html.render(read_scorecard(folder), language="ja"))
+    said = [re.sub(r"\(\w+Error: .*\)", "", one) for language, one in told.texts if language == "ja"]
+    prose = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{3,} [a-z]{2,}\b")
+    names = {cell for axis in read_scorecard(folder).axes for one in axis.series for cells in one.columns.values() for cell in cells}
+    assert [one for one in said if prose.search(one) and one not in names] == []
 
 
 def test_what_has_no_translation_is_marked_as_english(
