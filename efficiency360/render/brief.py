@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from efficiency360.render.lights import limit, together
@@ -94,7 +94,13 @@ def kept(views: Sequence[RuleView], speech: Speech) -> tuple[Kept, ...]:
 
 def steps(card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView], speech: Speech) -> tuple[Step, ...]:
     """What to do next, the most urgent first."""
-    return tuple(_steps(card, axes, [group.worst for group in gather(by_urgency(views), 1)], speech))
+    found = _steps(card, axes, [group.worst for group in gather(by_urgency(views), 1)], speech)
+    told: set[str] = set()
+    once = []
+    for step in found:
+        once.append(replace(step, hint="") if step.hint in told else step)
+        told.add(step.hint)
+    return tuple(once)
 
 
 def _steps(card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView], speech: Speech) -> Iterator[Step]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -28,11 +28,13 @@ from efficiency360.render.view import page, sort_caveats
 from efficiency360.render.wheel import HUB, RIM, radius
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from efficiency360.records import Cell, Scorecard, Series
     from efficiency360.render.figures import Figures
 
+_OURS = frozenset({"what", "how", "rate", "gap", "under", "adjacency", "attribute", "corruption"})
+"""Columns of tables and params whose cells are words of ours."""
 _LOADER = PackageLoader("efficiency360.render")
 _EXACT_FROM = 1000
 _SERIES_SHOWN = 12
@@ -98,7 +100,7 @@ def _environment(language: Language) -> Environment:
         "exact": _exact,
         "points": _points,
         "moment": _moment,
-        "cell": _cell,
+        "cell": partial(_cell, speech(language)["told"]),
         "heading": _heading,
         "setting": _setting,
         "shorten": _shorten,
@@ -154,8 +156,8 @@ def _moment(iso: str) -> str:
         return iso
 
 
-def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
-    """A cell of a series, or a param, in a column of this name."""
+def _cell(told_in: Callable[[str], str], value: Cell, words: dict[str, str], column: str = "") -> str:
+    """A cell of a series, or a param, in a column of this name; words of ours in the language."""
     if column == EPS and value:
         return told(value)
     if value is None:
@@ -164,7 +166,9 @@ def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
         return words["yes" if value else "no"]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else value
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return told_in(value) if column in _OURS else value
 
 
 def _columns(series: Series) -> list[tuple[str, list[Cell], bool]]:

@@ -7,6 +7,7 @@ other language with the same blanks. What has no entry, such as a sentence of so
 |----------|--------------------------------------------------------------------------|
 | `{x}`    | anything: a name, a file, an error message; carried over as it is         |
 | `{x:n}`  | a number with its unit                                                    |
+| `{x?}`   | what has an entry itself, or an error message, or a name                  |
 | `{x:p}`  | params, `class=cat, k=1`                                                   |
 | `{x!}`   | what has an entry itself, a number, or the name of a measurement          |
 | `{x*}`   | a list, `a, b and c`, whose parts are translated where they have an entry |
@@ -24,12 +25,17 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_BLANK = re.compile(r"\{(\w+)(:n|:p|!|\*|)\}")
+_BLANK = re.compile(r"\{(\w+)(:n|:p|[!?*]|)\}")
 _NUMBER = re.compile(
     r"[-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?(?: ?(?:%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats))?"
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(?:\{.*\})?", re.DOTALL)
-_KINDS = {":n": _NUMBER, ":p": re.compile(r"\w+=.*", re.DOTALL)}
+_KINDS = {
+    ":n": _NUMBER,
+    ":p": re.compile(r"\w+=(?:(?! is |[:;=]).)*(?:, \w+=(?:(?! is |[:;=]).)*)*", re.DOTALL),
+}
+_ERROR = re.compile(r"\w*(?:Error|Exception|Warning|Interrupt)\b.*", re.DOTALL)
+_PROSE = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 _END = re.compile(r"(?<=[.!?]) (?=\S)")
 _AND = re.compile(r", and |, | and ")
 _LONGEST: Final = 2000
@@ -100,6 +106,7 @@ class Catalogue:
                 blanks = tuple(zip(pieces[1::3], pieces[2::3], strict=True))
                 told_parts = tuple(part for index, part in enumerate(words) if index % 3 != 2)  # noqa: PLR2004
                 self._patterns.append(_Entry(tuple(pieces[::3]), blanks, told_parts))
+        self._patterns.sort(key=lambda entry: -sum(map(len, entry.between)))  # what says most first
 
     def pieces(self, text: str) -> tuple[Piece, ...]:
         """A text, sentence by sentence: translated where there is an entry, else as it is."""
@@ -151,6 +158,9 @@ class Catalogue:
             return value if _KINDS[kind].fullmatch(value) else None
         if kind == "!":
             return self._nested(value, depth + 1)
+        if kind == "?":
+            named = _ERROR.fullmatch(value) or not _PROSE.search(value)
+            return self._nested(value, depth + 1) or (value if named else None)
         if kind == "*":
             return "、".join(self._phrase(one, depth + 1) or one for one in _AND.split(value))
         return value

@@ -94,6 +94,14 @@ class Page:
     business: Costs | None = None
 
     @property
+    def terms(self) -> Mapping[str, str]:
+        """Where in the glossary the name of a measurement is explained, as an id; the first entry that names it."""
+        pairs = (
+            (name, f"term-{index}") for index, entry in reversed(list(enumerate(self.glossary))) for name in entry["where"]
+        )
+        return dict(pairs)
+
+    @property
     def sentence(self) -> str:
         """Which sentence stands below the verdict: a pass says what it owes to waivers and to the audit file."""
         if self.outcome != "pass":

@@ -16,7 +16,7 @@ from PIL import Image
 
 from efficiency360.files import sha256_bytes
 from efficiency360.records import Artifact, AxisRecord, Measurement, Scorecard, Series
-from efficiency360.render import figures, html, png
+from efficiency360.render import figures, html, png, report
 from efficiency360.render.formats import FORMATS
 from efficiency360.statistics.intervals import wilson
 
@@ -388,7 +388,7 @@ def test_the_same_evidence_gives_the_same_bytes(audit: Callable[..., Audit]) -> 
 def test_a_format_takes_figures_where_it_has_pictures(audit: Callable[..., Audit]) -> None:
     made = audit()
     found = figures.read(made.card, made.folder)
-    assert FORMATS["html"].render(made.card, found) == made.page()
+    assert FORMATS["html"].render(made.card, found) == report.render(made.card, found)
     assert FORMATS["csv"].render(made.card, found) == FORMATS["csv"].render(made.card)
 
 
