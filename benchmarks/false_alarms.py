@@ -87,9 +87,10 @@ def accusations(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) ->
     settings = {
         "robustness": {"corruptions": [], "eps": [2 / 255, 8 / 255], "attacks": ["quick", "square(queries=300)"]}
     }
+    side = images.shape[-1]
     data = from_arrays(images.permute(0, 2, 3, 1).numpy(), labels.numpy())
     axes = ["accuracy", "robustness"]
-    card = efficiency360.audit(model, data, axes=axes, settings=settings, input=tuple(images.shape[1:]), threads=1)
+    card = efficiency360.audit(model, data, axes=axes, settings=settings, input=(3, side, side), threads=1)
     record, accuracy = card.axis("robustness"), card.axis("accuracy")
     if record is None or record.status != "measured" or accuracy is None:
         return float("nan"), [f"failed: {record.reason if record else 'not there'}"]
