@@ -15,6 +15,8 @@ import efficiency360
 from efficiency360.axes.privacy import Privacy
 from efficiency360.dataset import Labels, from_arrays
 from efficiency360.errors import AxisError, InputError
+from efficiency360.numerics.private import accountant
+from efficiency360.statistics import losses
 
 
 def drawn(seed, n, classes=4, noise=0.8):
@@ -121,6 +123,26 @@ def test_membership_costs_one_pass_in_an_order_that_tells_nothing(memorised):
     assert len(set(order.tolist())) > 690
     ranks = np.flatnonzero(order < 200)
     assert abs(ranks.mean() - 350) < 50
+
+
+def test_training_privately_beside_the_attack_asks_the_model_no_second_time(memorised, monkeypatch):
+    monkeypatch.setattr(accountant, "epsilon", losses.epsilon)
+    monkeypatch.setattr(accountant, "noise_for", losses.noise_for)
+    model, data = memorised
+    asked = []
+
+    class Counting(Net):
+        def forward(self, images):
+            asked.append(len(images))
+            return super().forward(images)
+
+    given = {"epsilons": [8], "steps": 20, "canaries": 0}
+    counting = Counting()
+    counting.load_state_dict(model.state_dict())
+    both = privacy(counting, data, **given)
+    assert sum(asked) < 700 + 60  # loading, asking twice and looking for the head take a few
+    alone = privacy(model, data, attacks=[], **given)
+    assert {m.value for m in alone.measurements} < {m.value for m in both.measurements}
 
 
 def test_a_model_that_counts_its_images_cannot_tell_members():
