@@ -249,6 +249,27 @@ def test_an_exposed_group_is_named_and_others_are_not():
     assert "south" not in text(record, "privacy.group_exposed")
 
 
+def test_a_small_group_is_shown_with_its_interval_and_not_judged():
+    """Nine members of a ward that the model learnt by heart, and nine others: too few to say so."""
+    images, labels = drawn(6, 600)
+    model = trained(images[:9], labels[:9])
+    ward = tuple("attic" if row % 300 < 9 else "main" for row in range(600))
+    record = privacy(model, with_split(images, labels, 300, ward=ward), attacks=["loss"])
+    groups = {
+        (m.params["attribute"], m.params["group"]) for m in record.measurements if m.name == "privacy.mia_group_auc"
+    }
+    assert ("ward", "main") in groups
+    assert ("ward", "attic") not in groups
+    assert "attic" not in "".join(c.text for c in record.caveats if c.id == "privacy.group_exposed")
+    rows = table(record, "groups")
+    (row,) = (row for row, name in enumerate(rows["group"]) if name == "attic")
+    assert (rows["members"][row], rows["others"][row], rows["judged"][row]) == (9, 9, "too few")
+    assert rows["auc"][row] > 0.8
+    assert rows["high"][row] - rows["low"][row] > 0.25
+    assert "ward attic" in text(record, "privacy.groups_too_small")
+    assert rows["judged"].count("yes") == len(groups)
+
+
 def test_exposed_members_are_listed_by_place_and_by_file_only_when_asked(memorised):
     model, data = memorised
     quiet, told = privacy(model, data), privacy(model, data, shown_exposed=True)
