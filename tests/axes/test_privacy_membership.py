@@ -93,6 +93,8 @@ def test_a_model_that_memorised_two_hundred_images_is_flagged(memorised):
         assert found.n == 700
     assert value(record, "mia_tpr", attack="calibrated", fpr=0.01).value > 0.02
     assert "finds" in text(record, "privacy.members_exposed")
+    said = text(record, "privacy.references_contaminated")
+    assert "underestimates what an attacker with models of his own would find" in said
 
 
 def test_a_model_that_was_never_trained_is_flagged_in_two_of_twenty_audits_at_most():

@@ -91,7 +91,8 @@ def doubts(seen: Seen, wanted: tuple[str, ...], min_group: int) -> Iterator[Cave
         what = "outputs (no linear head was found)" if on_logits else "own features"
         text = (
             f"The calibrated attack's reference heads stand on the model's {what}, which saw the members: it"
-            " underestimates what an attacker with models of his own would find."
+            " underestimates what an attacker with models of his own would find, and may find less than the loss"
+            " attack."
         )
         yield Caveat(id="privacy.references_contaminated", severity="info", text=text)
     elif "calibrated" in wanted:
