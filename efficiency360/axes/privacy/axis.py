@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.privacy import canaries, leaks, membership, membership_seen, numbers
+from efficiency360.axes.privacy import canaries, group_costs, leaks, membership, membership_seen, numbers
 from efficiency360.axes.privacy.doubts import doubts
 from efficiency360.axes.privacy.seen import Seen
 from efficiency360.axes.privacy.split import Split, split
@@ -222,10 +222,11 @@ class Privacy(Axis):
             text = f"Nothing was trained privately: {why}."
             return Findings(measurements=(), caveats=(Caveat(id="privacy.untuned", severity="warning", text=text),))
         seen = Seen.read(evidence, labels, self)
-        found, samples = numbers.measured(seen, np.random.default_rng(len(labels.classes)))
+        rng = np.random.default_rng(len(labels.classes))
+        found, samples = numbers.measured(seen, rng)
         return Findings(
             measurements=(*found, *(one for proof in seen.proofs for one in canaries.measured(proof))),
-            series=tuple(numbers.series(seen, found)),
+            series=(*numbers.series(seen, found), *group_costs.table(seen, self.min_group, rng)),
             caveats=tuple(doubts(seen, found)),
             samples=samples,
         )
