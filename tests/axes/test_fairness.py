@@ -154,6 +154,36 @@ def test_groups_that_were_shuffled_are_rarely_told_apart():
     assert by_interval <= 16
 
 
+def test_groups_that_differ_in_their_labels_only_do_not_differ_in_their_error_rates():
+    """Equalized odds compare within a label; where base rates differ, parity does and error rates do not."""
+    rng = np.random.default_rng(1)
+    odds = parity = 0
+    for _ in range(200):
+        race = np.repeat(list("ABC"), 200)
+        classes = (rng.random(600) < np.where(race == "A", 0.75, 0.35)).astype(int)
+        predicted = np.where(rng.random(600) < 0.85, classes, 1 - classes)
+        found = rows(measure(answers(predicted), classes, {"race": race}, depth=1, resamples=100), "gaps")
+        by = {row["gap"]: row["p_alone"] for row in found}
+        odds += by["equalized odds"] <= 0.05
+        parity += by["demographic parity"] <= 0.05
+    assert odds <= 16
+    assert parity >= 190
+
+
+def test_groups_that_differ_in_their_error_rates_are_told_apart_though_their_answers_are_alike_in_number():
+    rng = np.random.default_rng(2)
+    odds = parity = 0
+    for _ in range(40):
+        race, classes = np.repeat(list("ABC"), 200), rng.integers(0, 2, 600)
+        predicted = np.where(rng.random(600) < np.where(race == "C", 0.7, 0.9), classes, 1 - classes)
+        found = rows(measure(answers(predicted), classes, {"race": race}, depth=1, resamples=200), "gaps")
+        by = {row["gap"]: row["p_alone"] for row in found}
+        odds += by["equalized odds"] <= 0.05
+        parity += by["demographic parity"] <= 0.05
+    assert odds >= 36
+    assert parity <= 7
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_harm_to_one_intersection_is_found_and_named(seed):
     rng = np.random.default_rng(seed)
@@ -221,6 +251,19 @@ def test_thresholds_of_their_own_narrow_the_difference_on_images_that_did_not_ch
     assert before["demographic_parity_difference"] > 0.2
     assert after["demographic_parity_difference"] < 0.06
     assert after["accuracy"] < before["accuracy"]
+
+
+def test_what_thresholds_of_their_own_would_buy_is_not_told_from_the_images_that_chose_them():
+    """There it would be next to nothing: shares of 60 images that were made equal differ by a sixtieth at most."""
+    rng = np.random.default_rng(2)
+    left = []
+    for _ in range(12):
+        race, classes = np.repeat(list("AB"), 120), rng.integers(0, 2, 240)
+        score = classes + rng.normal(size=240)
+        logits = np.stack([-score, score], axis=1).astype(np.float32)
+        found = rows(measure(logits, classes, {"race": race}), "thresholds")
+        left.append(found[1]["demographic_parity_difference"])
+    assert np.mean(left) > 0.03
 
 
 def test_attacks_and_corruptions_are_broken_down_by_group_where_they_ran():
