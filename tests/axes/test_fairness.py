@@ -110,11 +110,26 @@ def test_many_classes_are_compared_one_against_the_rest_and_the_worst_is_named()
     for name, way in (
         ("demographic_parity_difference", fairlearn.demographic_parity_difference),
         ("equalized_odds_difference", fairlearn.equalized_odds_difference),
+        ("equal_opportunity_difference", fairlearn.equal_opportunity_difference),
     ):
         each = [way(classes == label, predicted == label, sensitive_features=groups["race"]) for label in range(4)]
         found = number(findings, name, attribute="race")
         assert found.value == pytest.approx(max(each))
-        assert f"class {'abcd'[int(np.argmax(each))]} " in found.note
+        assert f"class {'abcd'[int(np.argmax(each))]}" in found.note
+    ratios = [
+        fairlearn.demographic_parity_ratio(classes == label, predicted == label, sensitive_features=groups["race"])
+        for label in range(4)
+    ]
+    assert number(findings, "demographic_parity_ratio", attribute="race").value == pytest.approx(min(ratios))
+
+
+def test_the_positive_class_decides_whose_rates_are_compared():
+    classes, predicted, groups = people()
+    findings = measure(answers(predicted), classes, {"race": groups["race"]}, positive="female")
+    given = {"y_true": classes == 0, "y_pred": predicted == 0, "sensitive_features": groups["race"]}
+    for name in ("demographic_parity_ratio", "equal_opportunity_difference", "equalized_odds_difference"):
+        expected = getattr(fairlearn, name)(**given)
+        assert number(findings, name, attribute="race").value == pytest.approx(expected)
 
 
 def test_calibration_differs_where_one_group_is_right_less_often_than_the_model_says():
@@ -285,7 +300,10 @@ def test_attacks_and_corruptions_are_broken_down_by_group_where_they_ran():
         "robustness.severity": np.array([1, 1]),
     }
     findings = measure(answers(predicted), classes, {"age": groups["age"]}, more)
-    assert number(findings, "adversarial_accuracy_gap", attribute="age", eps=0.01).value == 1
+    frame = fairlearn.MetricFrame(
+        metrics=accuracy_score, y_true=np.ones(200), y_pred=fell < 0, sensitive_features=groups["age"][:200]
+    )
+    assert number(findings, "adversarial_accuracy_gap", attribute="age", eps=0.01).value == frame.difference() == 1
     assert number(findings, "corruption_accuracy_gap", attribute="age").value == pytest.approx(0.5)
     assert {row["group"]: row["accuracy"] for row in rows(findings, "under_stress")} == {"old": 0.5, "young": 1}
     assert all(row["low"] <= row["accuracy"] <= row["high"] and row["judged"] for row in rows(findings, "under_stress"))
