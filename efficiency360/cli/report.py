@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from efficiency360.cli.arguments import Lang, ScorecardPath
+from efficiency360.cli.arguments import Images, Lang, ScorecardPath
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -23,7 +23,7 @@ def command(
         typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),
     ] = "html",
     lang: Lang = "en",
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out.")] = False,
+    images: Images = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write [default: beside the scorecard, such as report.html or junit.xml]."),
@@ -45,7 +45,7 @@ def command(
     card = read_scorecard(scorecard)
     kind = FORMATS[format_]
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
-    shown = figures.read(card, scorecard_file(scorecard).parent, images=not no_images) if kind.pictures else None
+    shown = figures.read(card, scorecard_file(scorecard).parent, images=images) if kind.pictures else None
     write_atomic(target, kind.render(card, shown, language).encode())
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

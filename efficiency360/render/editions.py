@@ -16,9 +16,7 @@ _ID = re.compile(r'(?<=\s)id="([^"]*)"')
 _POINTS_AT = re.compile(r'(?<=\s)(for|headers|aria-labelledby|aria-describedby|aria-details|aria-controls)="([^"]*)"')
 _LINK = re.compile(r'(?<=\s)((?:xlink:)?href)="#([^"]*)"')
 _PAINT = re.compile(r"""url\((["']?|&#39;|&#34;|&quot;)#([^)"'&]*)\1\)(?=[^<>]*>)""")
-_PICTURE = re.compile(
-    r'<img src="(data:image/[^"]+)" width="(\d+)" height="(\d+)" alt="([^"]*)"(?: class="([^"]*)")?>'
-)
+_PICTURE = re.compile(r'<img src="(data:image/[^"]+)" width="(\d+)" height="(\d+)" alt="([^"]*)"(?: class="([^"]*)")?>')
 
 
 def joined(told: Mapping[Language, Markup]) -> tuple[dict[Language, Markup], Markup]:
@@ -54,7 +52,8 @@ def _shared(body: str, pictures: dict[str, str]) -> Markup:
         address, width, height, alt, looks = found.groups()
         name = f"picture-{list(pictures).index(address) if address in pictures else len(pictures)}"
         pictures.setdefault(
-            address, f'<image id="{name}" href="{address}" width="{width}" height="{height}" preserveAspectRatio="none"/>'
+            address,
+            f'<image id="{name}" href="{address}" width="{width}" height="{height}" preserveAspectRatio="none"/>',
         )
         return (
             f'<svg class="picture {looks or ""}" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'

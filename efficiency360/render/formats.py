@@ -36,7 +36,13 @@ class Format:
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "html": Format("report.html", "for people: one page in English and Japanese, opens offline", "report", pictures=True, spoken=True),
+    "html": Format(
+        "report.html",
+        "for people: one page in English and Japanese, opens offline",
+        "report",
+        pictures=True,
+        spoken=True,
+    ),
     "json": Format("scorecard.json", "for programs: everything, with a published JSON Schema", "json"),
     "csv": Format("measurements.csv", "for spreadsheets: one row a measurement", "csv"),
     "junit": Format("junit.xml", "for test reports: a case for every result of a rule, and the verdict", "junit"),

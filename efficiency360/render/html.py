@@ -16,12 +16,13 @@ from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
 from efficiency360.render import editions, text
+from efficiency360.render.axis_views import sort_caveats
 from efficiency360.render.brief import Speech
 from efficiency360.render.governance import governance
 from efficiency360.render.heat import STEPS
 from efficiency360.render.language import Language, speech, translated, visible, words
 from efficiency360.render.naming import middle
-from efficiency360.render.view import page, sort_caveats
+from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from efficiency360.render import text
 from efficiency360.render.translation import Catalogue, catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from efficiency360.records import Interval, RuleResult, Scorecard
+    from efficiency360.records import Interval, Scorecard
 
 Language = Literal["en", "ja"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
@@ -96,7 +96,7 @@ def _marked(known: Catalogue, said: str) -> Markup:
     return Markup(_joined(parts))  # noqa: S704 - escaped above
 
 
-def _joined(parts: list[tuple[str, bool]]) -> str:
+def _joined(parts: Sequence[tuple[str, bool]]) -> str:
     """Sentences in a row: a blank stands where one of them is English."""
     said = ""
     before = False

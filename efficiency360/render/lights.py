@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from efficiency360.records import Caveat, Measurement, RuleResult
+    from efficiency360.render.axis_views import AxisView
     from efficiency360.render.results import RuleView
-    from efficiency360.render.view import AxisView
 
 Colour = Literal["good", "bad", "open", "plain", "failed", "unknown"]
 """Within all limits; breaks one; something is undecided, waived, warned of or in doubt; measured, but no rule speaks of
@@ -37,7 +37,7 @@ _SHARES = {"p50": "50", "p95": "95", "p99": "99"}
 
 @dataclass(frozen=True)
 class Light:
-    """The state of an axis, with a sentence on its most telling number; `limit` is a sentence on the rule in the way."""
+    """The state of an axis, a sentence on its most telling number, and one on the rule in the way (empty: none is)."""
 
     axis: AxisView
     colour: Colour
@@ -91,14 +91,13 @@ def sentence(found: Measurement, words: Mapping[str, Any], title: str, say: Call
         return str(words["light"]["generic"].format(**blanks))
 
 
-def _light(
-    axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], say: Callable[[str], str]
-) -> Light:
+def _light(axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], say: Callable[[str], str]) -> Light:
     state = colour(axis, (view.result for view in views))
     if axis.record is None or axis.state not in {"scored", "unscored"}:
         return Light(axis, state, "", "")
     worst = next((view for view in views if view.measurement and view.result.outcome != "pass"), None)
-    found = worst.measurement if worst and worst.result.severity != "info" else _first(axis, views)
+    in_the_way = worst.measurement if worst and worst.result.severity != "info" else None
+    found = in_the_way or _first(axis, views)
     return Light(axis, state, sentence(found, words, axis.naming(found.name), say), _limit(worst, words, say))
 
 

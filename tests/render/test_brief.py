@@ -73,9 +73,7 @@ class TestLights:
         found = colours(card_of((cost, failed, skipped)))
         assert (found["speed"], found["privacy"], found["fairness"]) == ("failed", "unknown", "unknown")
 
-    def test_a_critical_doubt_takes_the_green_away(
-        self, card_of: Card, accuracy_of: Callable[..., AxisRecord]
-    ) -> None:
+    def test_a_critical_doubt_takes_the_green_away(self, card_of: Card, accuracy_of: Callable[..., AxisRecord]) -> None:
         card = of_accuracy(card_of, accuracy_of)
         doubt = Caveat(id="x", severity="critical", text="It rained.")
         axes = tuple(axis.model_copy(update={"caveats": (doubt,)}) for axis in card.axes)
