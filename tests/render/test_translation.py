@@ -30,6 +30,7 @@ COMPOSED = {
     "axes/privacy/doubts.py",
     "axes/privacy/hygiene.py",
     "axes/privacy/membership.py",
+    "axes/stretches.py",
     "axes/uncertainty.py",
 }
 """Files in which some sentences have blanks that hold words of ours; `EXAMPLES` are how those come out."""
