@@ -32,6 +32,7 @@ FIRST: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is told of an axis where no rule is in the way."""
 _NAMED: Final = 60
+_COUNTS: Final = frozenset({"parameters", "MACs", "FLOPs", "elements"})
 _SHARES = {"p50": "50", "p95": "95", "p99": "99"}
 
 
@@ -77,7 +78,7 @@ def sentence(found: Measurement, words: Mapping[str, Any], title: str, say: Call
     """What a measurement says, as a sentence of its own where there is one."""
     blanks = {
         **{key: told(value) if key == EPS else say(middle(str(value), _NAMED)) for key, value in found.params.items()},
-        "value": together(quantity(found.value, found.unit)),
+        "value": together(_counted(found, words["light"]["counts"]) or quantity(found.value, found.unit)),
         "points": f"{100 * found.value:.1f}".removesuffix(".0"),
         "share": _SHARES.get(str(found.params.get("stat")), ""),
         "title": title,
@@ -135,6 +136,14 @@ def limit(view: RuleView, words: Mapping[str, Any], say: Callable[[str], str]) -
     relative = result.bound == "no_worse_than_baseline"
     much = say(allowed(result, view.unit)) if relative else together(quantity(result.limit, view.unit))
     return str(words["limit"][result.bound].format(limit=much))
+
+
+def _counted(found: Measurement, scale: Sequence[Mapping[str, Any]]) -> str:
+    """A count as people say it, `399 million`; empty where it is small, or no count."""
+    step = next((one for one in scale if found.value >= one["least"]), None)
+    if step is None or found.unit not in _COUNTS:
+        return ""
+    return str(step["word"].format(n=f"{found.value / step['least']:.3g}"))
 
 
 def together(number: str) -> str:
