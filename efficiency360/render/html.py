@@ -102,6 +102,7 @@ def _environment(language: Language) -> Environment:
         "setting": _setting,
         "shorten": _shorten,
         "middle": middle,
+        "cut": text.cut,
         "caveats": sort_caveats,
         "radius": radius,
         "levels": levels,

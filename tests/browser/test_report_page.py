@@ -122,9 +122,10 @@ def test_hostile_names_stay_text(show: Open) -> None:
 
 def test_a_name_without_an_end_leaves_the_verdict_on_the_first_screen(show: Open) -> None:
     page = show("hostile")
-    box = page.locator("#en-why").bounding_box()
-    assert box is not None
-    assert box["y"] < 400
+    for part, most in (("why", 400), ("next", 1300), ("engineers", 2600)):
+        box = page.locator(f"#en-{part}").bounding_box()
+        assert box is not None
+        assert box["y"] < most, part
 
 
 @pytest.mark.parametrize("width", [1280])
