@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
@@ -68,7 +69,14 @@ def chart(  # noqa: PLR0913 - templates name no arguments
     if spec is None:
         return Markup()
     try:
-        return draw(spec, kind, name, description, told)
+        return draw(spec, kind, name, description, partial(_spoken, told))
     except CannotDrawError:
         said = text.plain(words["charts"]["missing"].format(name=text.cut(name, _LONGEST)))
         return Markup('<p class="missing">{}</p>').format(said)
+
+
+def _spoken(told: Callable[[str], str], said: str) -> str:
+    """A text in a language; names that scorecards write with underscores are drawn with blanks."""
+    written = said.replace(" ", "_")
+    found = told(written)
+    return told(said) if found == written else found
