@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efficiency360.cli.arguments import Formats
+from efficiency360.cli.arguments import Formats, Images, Lang
 
 if TYPE_CHECKING:
     from efficiency360.errors import ExitCode
+    from efficiency360.render.language import Language
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -77,18 +78,25 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
     ] = False,
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out of the report.")] = False,
+    images: Images = None,
+    lang: Lang = "en",
     format_: Formats = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run, in about how many minutes and how much memory.")
     ] = False,
 ) -> int:
     """Measure a model, judge it, and write scorecard.json and report.html."""
-    from efficiency360.cli.options import parse_budget, parse_formats, parse_settings  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.cli.options import (  # noqa: PLC0415 - keeps --help fast
+        parse_budget,
+        parse_formats,
+        parse_language,
+        parse_settings,
+    )
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
     formats = parse_formats(format_ or ())
-    return (_foretell if dry_run else partial(run, formats=formats, no_images=no_images))(
+    spoken = partial(run, formats=formats, images=images, language=parse_language(lang))
+    return (_foretell if dry_run else spoken)(
         subject,
         out or Path("e360-out") / _slug(subject),
         data=data,
@@ -114,7 +122,15 @@ def command(
     )
 
 
-def run(subject: str, out: Path, *, formats: Sequence[str] = (), no_images: bool = False, **options: Any) -> ExitCode:
+def run(
+    subject: str,
+    out: Path,
+    *,
+    formats: Sequence[str] = (),
+    images: bool | None = None,
+    language: Language = "en",
+    **options: Any,
+) -> ExitCode:
     """Audit with progress on standard error and the scorecard on standard output; returns the exit code."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
 
@@ -131,13 +147,13 @@ def run(subject: str, out: Path, *, formats: Sequence[str] = (), no_images: bool
     with unheard(formats):
         try:
             with Live(Console(stderr=True)) as reporter:
-                card = audit(subject, out=out, reporter=reporter, no_images=no_images, **options)
+                card = audit(subject, out=out, reporter=reporter, images=images, lang=language, **options)
         except KeyboardInterrupt:
             raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
         console = Screen()
         show(card, console)
         console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
-    write_outputs(card, load_audit(options["audit"]), formats, out, images=not no_images)
+    write_outputs(card, load_audit(options["audit"]), formats, out, images=images, language=language)
     return EXIT_CODES[card.verdict.outcome]
 
 

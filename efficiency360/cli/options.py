@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from efficiency360.records import Outcome
+    from efficiency360.render.language import Language
 
 EXIT_CODES: dict[Outcome, ExitCode] = {
     "pass": ExitCode.PASS,
@@ -62,6 +63,20 @@ def parse_formats(given: Iterable[str]) -> list[str]:
         if name not in (*FORMATS, GITHUB):
             raise InputError(f"--format {name}: there is no such format{suggest(name, [*FORMATS, GITHUB])}")
     return list(dict.fromkeys(names))
+
+
+def parse_language(name: str) -> Language:
+    """`ja` as a language of the report.
+
+    Raises:
+        InputError: the report does not speak it.
+    """
+    from efficiency360.render.language import LANGUAGES  # noqa: PLC0415 - keeps --help fast
+
+    for language in LANGUAGES:
+        if name == language:
+            return language
+    raise InputError(f"--lang {name}: the report speaks {' and '.join(LANGUAGES)}")
 
 
 def parse_budget(text: str) -> float:

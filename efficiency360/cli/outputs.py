@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from efficiency360.records import Scorecard
+    from efficiency360.render.language import Language
     from efficiency360.spec import AuditSpec
 
 GITHUB = "github"
@@ -34,7 +35,8 @@ def write_outputs(
     folder: Path,
     *,
     evidence: Path | None = None,
-    images: bool = True,
+    images: bool | None = None,
+    language: Language = "en",
 ) -> None:
     """Write each format into the folder and say where; `evidence` is the audit's folder, if that is another one.
 
@@ -53,7 +55,7 @@ def write_outputs(
             continue
         target = folder / FORMATS[name].file
         shown = figures.read(card, evidence or folder, images=images) if FORMATS[name].pictures else None
-        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card, shown)
+        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card, shown, language)
         write_atomic(target, page.encode())
         typer.echo(plain(f"{name}: {target}"), err=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from efficiency360.cli.arguments import ScorecardPath
+from efficiency360.cli.arguments import Images, Lang, ScorecardPath
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -22,14 +22,16 @@ def command(
         str,
         typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),
     ] = "html",
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out.")] = False,
+    lang: Lang = "en",
+    images: Images = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write [default: beside the scorecard, such as report.html or junit.xml]."),
     ] = None,
 ) -> int:
     """Render a scorecard in a format, as a self-contained page for example; again and byte-identical."""
-    from efficiency360.errors import InputError  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.cli.options import parse_language  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.errors import InputError  # noqa: PLC0415
     from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.render import figures  # noqa: PLC0415
     from efficiency360.render.formats import FORMATS  # noqa: PLC0415
@@ -39,10 +41,11 @@ def command(
 
     if format_ not in FORMATS:
         raise InputError(f"--format {format_}: there is no such format{suggest(format_, FORMATS)}")
+    language = parse_language(lang)
     card = read_scorecard(scorecard)
     kind = FORMATS[format_]
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
-    shown = figures.read(card, scorecard_file(scorecard).parent, images=not no_images) if kind.pictures else None
-    write_atomic(target, kind.render(card, shown).encode())
+    shown = figures.read(card, scorecard_file(scorecard).parent, images=images) if kind.pictures else None
+    write_atomic(target, kind.render(card, shown, language).encode())
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -19,7 +19,7 @@ from efficiency360.engine.job import AuditJob, Quiet, Reporter
 from efficiency360.engine.members import GIVEN as MEMBERS
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
-from efficiency360.render import figures, html
+from efficiency360.render import figures, report
 from efficiency360.spec import AuditSpec, load_audit
 from efficiency360.subject.manifest import Manifest, load_manifest
 from efficiency360.subject.request import SubjectOptions, SubjectRequest, parse_input, request_subject
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficiency360.records import Scorecard
+    from efficiency360.render.language import Language
 
 _DEFAULT_BUDGET_S = 24 * 3600.0
 _LONGEST_S = 366 * 24 * 3600.0
@@ -60,7 +61,8 @@ def audit(
     evidence: str | Path | None = None,
     trust_code: bool = False,
     strict: bool = False,
-    no_images: bool = False,
+    images: bool | None = None,
+    lang: Language = "en",
     reporter: Reporter | None = None,
 ) -> Scorecard:
     """Audit a vision model.
@@ -91,7 +93,8 @@ def audit(
         trust_code: open files that can run code of their own when opened: whole pickled models, TorchScript, exported
             programs, ONNX with external data.
         strict: refuse to go on where a layer of the worker's isolation is missing on this machine.
-        no_images: leave all images out of the report.
+        images: whether the report shows images (default: all but of data with groups, or of the training).
+        lang: the language that the report opens in, `en` or `ja`.
         reporter: told of progress.
 
     Returns:
@@ -100,12 +103,14 @@ def audit(
     Raises:
         InputError: bad input, with a sentence that says what and how to mend it.
     """
-    arguments = {name: value for name, value in locals().items() if name != "no_images"}  # before more is named
+    arguments = {
+        name: value for name, value in locals().items() if name not in {"images", "lang"}
+    }  # before more is named
     with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
         job, selected = _job(scratch, **arguments)
         card = run_audit(job, selected)
-        shown = figures.read(card, job.out, images=not no_images)
-        write_atomic(job.out / "report.html", html.render(card, shown).encode())
+        shown = figures.read(card, job.out, images=images)
+        write_atomic(job.out / "report.html", report.render(card, shown, language=lang).encode())
     return card
 
 

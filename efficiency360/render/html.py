@@ -1,42 +1,52 @@
-"""The report for people: one HTML page that stands alone, offline and without scripts.
+"""The report for people: one HTML page that stands alone, offline and without scripts, in English and Japanese.
 
 All prose is in `templates/report.<language>.toml`, all markup in `templates/report.html.j2`, all looks in
-`templates/report.css`; `view` decides what is shown and in which order.
+`templates/report.css`; `view` decides what is shown and in which order, `editions` puts the languages on one page.
 """
 
 from __future__ import annotations
 
 import json
-import tomllib
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
-from efficiency360.render import text
+from efficiency360.render import editions, text
+from efficiency360.render.axis_views import sort_caveats
+from efficiency360.render.brief import Speech
 from efficiency360.render.charts.heat import STEPS
 from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
+from efficiency360.render.language import Language, speech, translated, visible, words
 from efficiency360.render.naming import middle
-from efficiency360.render.view import page, sort_caveats
+from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from efficiency360.records import Cell, Scorecard, Series
     from efficiency360.render.figures import Figures
 
+_OURS = frozenset({"what", "how", "rate", "gap", "under", "adjacency", "attribute", "corruption"})
+"""Columns of tables and params whose cells are words of ours."""
 _LOADER = PackageLoader("efficiency360.render")
-_BLANKS = str.maketrans("\t\n\r", "   ")
 _EXACT_FROM = 1000
 _SERIES_SHOWN = 12
 _SERIES_ROWS = 500
-_LONGEST = 10_000
 
 
-def render(card: Scorecard, figures: Figures | None = None) -> str:
+def render(
+    card: Scorecard,
+    figures: Figures | None = None,
+    *,
+    language: Language = "en",
+    languages: Sequence[Language] = (),
+) -> str:
     """The report as a whole HTML document; the same scorecard and figures give the same bytes.
 
     Everything in the scorecard is taken to be hostile: it is escaped, and its control characters are made visible.
@@ -44,25 +54,34 @@ def render(card: Scorecard, figures: Figures | None = None) -> str:
     Args:
         card: the scorecard.
         figures: what `figures.read` took from the evidence beside it; without, the report says what is missing.
+        language: the one that the page opens in.
+        languages: all that the page holds, between which it switches (default: the one).
     """
-    return fill("report.html.j2", card=card, page=page(card, _words("en"), figures), frameworks=governance(card))
+    held = tuple(languages) or (language,)
+    told = {one: Markup(_edition(card, figures, one)) for one in held}  # noqa: S704 - made by our templates
+    bodies, pictures = editions.joined(told)
+    return fill("report.html.j2", language, card=card, editions=bodies, pictures=pictures, all_words=_all_words(held))
 
 
-def fill(template: str, **content: object) -> str:
+def fill(template: str, language: Language = "en", **content: object) -> str:
     """A page from this folder's templates, with the prose of the language as `w`; `content` is taken to be hostile."""
-    return _environment().get_template(template).render(content, w=_words("en"))
+    return _environment(language).get_template(template).render(content, w=words(language))
+
+
+def _edition(card: Scorecard, figures: Figures | None, language: Language) -> str:
+    """What the page says in one language."""
+    catalogued = translated(card, language)
+    told = speech(language)
+    view = page(catalogued, words(language), figures, Speech(words(language), told["title"], told["told"]))
+    return fill("edition.html.j2", language, card=catalogued, page=view, frameworks=governance(card))
+
+
+def _all_words(languages: Iterable[Language]) -> dict[Language, dict[str, Any]]:
+    return {language: words(language) for language in languages}
 
 
 @cache
-def _words(language: str) -> dict[str, Any]:
-    """The prose of one language."""
-    environment = Environment(loader=_LOADER, autoescape=True)
-    source, _, _ = _LOADER.get_source(environment, f"report.{language}.toml")
-    return tomllib.loads(source)
-
-
-@cache
-def _environment() -> Environment:
+def _environment(language: Language) -> Environment:
     environment = Environment(
         loader=_LOADER,
         autoescape=True,
@@ -73,19 +92,13 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "quantity": text.quantity,
-        "spread": text.spread,
-        "title": text.title,
-        "params": text.params,
-        "allowed": text.allowed,
-        "compared": text.compared,
         "scored": text.scored,
         "columns": _columns,
         "height": _height,
         "exact": _exact,
         "points": _points,
         "moment": _moment,
-        "cell": _cell,
+        "cell": partial(_cell, speech(language)["told"]),
         "heading": _heading,
         "setting": _setting,
         "shorten": _shorten,
@@ -94,9 +107,12 @@ def _environment() -> Environment:
         "radius": radius,
         "levels": levels,
         "percent": _percent,
+        "quantity": text.quantity,
+        "params": text.params,
+        **speech(language),
     }
     environment.globals |= {
-        "chart": chart,
+        "chart": partial(chart, told=speech(language)["told"]),
         "HUB": HUB,
         "RIM": RIM,
         "heat_steps": STEPS,
@@ -111,7 +127,7 @@ def _visible(value: object) -> object:
     if value is None:
         raise TypeError("the report would print None; the template must say what is missing")
     if isinstance(value, str) and not isinstance(value, Markup):
-        return text.plain(text.cut(value, _LONGEST).translate(_BLANKS))
+        return visible(value)
     return value
 
 
@@ -138,8 +154,8 @@ def _moment(iso: str) -> str:
         return iso
 
 
-def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
-    """A cell of a series, or a param, in a column of this name."""
+def _cell(told_in: Callable[[str], str], value: Cell, words: dict[str, str], column: str = "") -> str:
+    """A cell of a series, or a param, in a column of this name; words of ours in the language."""
     if column == EPS and value:
         return told(value)
     if value is None:
@@ -148,7 +164,9 @@ def _cell(value: Cell, words: dict[str, str], column: str = "") -> str:
         return words["yes" if value else "no"]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else value
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return told_in(value) if column in _OURS else value
 
 
 def _columns(series: Series) -> list[tuple[str, list[Cell], bool]]:

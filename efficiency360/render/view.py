@@ -3,59 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from efficiency360.records import (
     FRAMEWORK_AXES,
-    WHAT_IFS,
-    AxisRecord,
-    AxisScore,
     Caveat,
     Outcome,
     RuleResult,
     Scorecard,
 )
+from efficiency360.render.axis_views import AxisView, axis_views
+from efficiency360.render.brief import Change, Kept, Speech, Step, changes, kept, spoken, steps
 from efficiency360.render.groups import groups
+from efficiency360.render.lights import Light, lights
 from efficiency360.render.pictures import ALONE, pictures
-from efficiency360.render.results import RuleGroup, readable, rule_groups
-from efficiency360.render.tables import Table, measurement_tables
-from efficiency360.render.text import common, joined
-from efficiency360.render.wheel import Sector, wheel
+from efficiency360.render.results import RuleGroup, by_urgency, readable, rule_groups, rule_views
+from efficiency360.render.text import title as measurement_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from efficiency360.render.figures import Figures
     from efficiency360.render.groups import Groups
     from efficiency360.render.pictures import Pictures
 
-State = Literal["scored", "unscored", "failed", "skipped", "absent"]
-"""A measured axis with or without a score; one that failed or was skipped; one that the scorecard does not mention."""
-
 _NAMED_SECTORS = 15
 _SHOWN_RESULTS = 5
-_CAVEATS = ("critical", "warning", "info")
-
-
-@dataclass(frozen=True)
-class AxisView:
-    """One axis as the report shows it.
-
-    `label` is a short title for the wheel; `record` is None where the scorecard does not mention the axis; `common`
-    are the params that all its measurements share; `sector` is None where the wheel leaves it out.
-    """
-
-    id: str
-    title: str
-    label: str
-    about: str
-    state: State
-    record: AxisRecord | None
-    score: AxisScore
-    caveats: tuple[Caveat, ...]
-    tables: tuple[Table, ...]
-    common: str
-    sector: Sector | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +36,8 @@ class Page:
     """The whole report. `axes` are in the order of the wheel; `reasons` are the verdict's, measurements in words.
 
     `pictures` are by axis, of those that have any; `groups` are what is drawn of fairness.
+    `lights`, `changes`, `steps` and `spoken` are for who decides, `kept` what a pass rests on; `business` is what it
+    costs (None: not worked out).
     `waived` counts what a waiver keeps from standing in the way; `forgiven` says whether anything undecided is left
     that the audit file lets pass.
     """
@@ -76,6 +51,22 @@ class Page:
     outcome: Outcome
     forgiven: bool
     waived: int
+    lights: tuple[Light, ...]
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    spoken: tuple[str, ...]
+    kept: tuple[Kept, ...] = ()
+    business: Any = None
+
+    @property
+    def terms(self) -> Mapping[str, str]:
+        """Where in the glossary the name of a measurement is explained, as an id; the first entry that names it."""
+        pairs = (
+            (name, f"term-{index}")
+            for index, entry in reversed(list(enumerate(self.glossary)))
+            for name in entry["where"]
+        )
+        return dict(pairs)
 
     @property
     def sentence(self) -> str:
@@ -135,17 +126,24 @@ class Page:
         return tuple((axis, caveat) for axis in self.axes for caveat in axis.caveats if caveat.severity == "critical")
 
 
-def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = None) -> Page:
+def page(
+    card: Scorecard, words: Mapping[str, Any], figures: Figures | None = None, speech: Speech | None = None
+) -> Page:
     """Arrange a scorecard for reading.
 
     Args:
         card: the scorecard.
         words: names of axes and entries of the glossary in the language of the report.
         figures: what was read from the evidence; None where only the scorecard was read.
+        speech: how to name measurements and phrases in that language (default: in English).
     """
     results = card.verdict.rules
+    speech = speech or Speech(words, measurement_title, str)
+    axes = axis_views(card, words["axes"], speech.title)
+    views = by_urgency(rule_views(card))
+    shown = lights([axis for axis in axes if axis.sector], views, words, speech.say)
     return Page(
-        axes=_axes(card, words["axes"]),
+        axes=axes,
         pictures=_pictures(card, figures or ALONE),
         groups=groups(card.axes, results),
         rules=rule_groups(card, _SHOWN_RESULTS),
@@ -157,6 +155,11 @@ def page(card: Scorecard, words: Mapping[str, Any], figures: Figures | None = No
             result.severity == "block" and result.outcome != "pass" and not result.stands_in_the_way
             for result in results
         ),
+        lights=shown,
+        changes=changes(views, speech),
+        steps=steps(card, [axis for axis in axes if axis.sector], views, speech),
+        spoken=spoken(card, shown, views, speech),
+        kept=kept(views, speech) if card.verdict.outcome == "pass" else (),
     )
 
 
@@ -172,60 +175,6 @@ def _worded(reason: str, results: Sequence[RuleResult]) -> str:
     if result := next(told, None):
         return reason.removesuffix(result.reason) + readable(result)
     return reason
-
-
-def sort_caveats(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
-    """Critical ones first, otherwise in the order given."""
-    return tuple(sorted(caveats, key=lambda caveat: _CAVEATS.index(caveat.severity)))
-
-
-def _axes(card: Scorecard, words: Mapping[str, Mapping[str, str]]) -> tuple[AxisView, ...]:
-    records = {axis.id: axis for axis in card.axes}
-    scores = {score.axis: score for score in card.scores}
-    ids = list(dict.fromkeys((*FRAMEWORK_AXES, *records)))
-    points = [_score(records.get(axis_id), scores.get(axis_id), axis_id) for axis_id in ids]
-    drawn = [score for score in points if score.axis not in WHAT_IFS]
-    sectors = dict(zip((score.axis for score in drawn), wheel([score.score for score in drawn]), strict=True))
-    return tuple(
-        _axis(records.get(score.axis), score, sectors.get(score.axis), card.verdict.rules, words) for score in points
-    )
-
-
-def _score(record: AxisRecord | None, score: AxisScore | None, axis_id: str) -> AxisScore:
-    """The score of a measured axis; an axis that was not measured has none, whatever the scorecard claims."""
-    measured = record is not None and record.status == "measured"
-    return score if measured and score else AxisScore(axis=axis_id)
-
-
-def _axis(
-    record: AxisRecord | None,
-    score: AxisScore,
-    sector: Sector | None,
-    rules: Sequence[RuleResult],
-    words: Mapping[str, Mapping[str, str]],
-) -> AxisView:
-    known = words.get(score.axis, {"title": score.axis.replace("_", " ").capitalize(), **words["_unknown"]})
-    return AxisView(
-        id=score.axis,
-        title=known["title"],
-        label=known.get("label", known["title"]),
-        about=known["about"],
-        state=_state(record, score),
-        record=record,
-        score=score,
-        caveats=sort_caveats(record.caveats) if record else (),
-        tables=measurement_tables(record, rules) if record else (),
-        common=joined(common(record.measurements)) if record else "",
-        sector=sector,
-    )
-
-
-def _state(record: AxisRecord | None, score: AxisScore) -> State:
-    if record is None:
-        return "absent"
-    if record.status != "measured":
-        return record.status
-    return "unscored" if score.score is None else "scored"
 
 
 def _glossary(card: Scorecard, entries: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

@@ -1,0 +1,176 @@
+"""The first screen: lights, what changed, what to do next and what to say, from any scorecard."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from efficiency360.records import AxisRecord, Caveat, Measurement
+from efficiency360.render import html
+from efficiency360.render.brief import Speech
+from efficiency360.render.language import LANGUAGES, speech, words
+from efficiency360.render.text import title
+from efficiency360.render.view import page
+from efficiency360.spec import AuditSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from efficiency360.records import RuleResult, Scorecard
+    from efficiency360.render.view import Page
+
+    Card = Callable[..., Scorecard]
+    Result = Callable[..., RuleResult]
+
+
+def english(card: Scorecard) -> Page:
+    return page(card, words("en"), None, Speech(words("en"), title, str))
+
+
+def colours(card: Scorecard) -> dict[str, str]:
+    return {light.axis.id: light.colour for light in english(card).lights}
+
+
+def with_rules(card: Scorecard, *rules: RuleResult, outcome: str = "fail") -> Scorecard:
+    verdict = card.verdict.model_copy(update={"rules": rules, "outcome": outcome})
+    return card.model_copy(update={"verdict": verdict})
+
+
+def of_accuracy(card_of: Card, accuracy_of: Callable[..., AxisRecord], **rule: Any) -> Scorecard:
+    limits = {"id": "floor", "measurement": "accuracy.top1", "at_least": 0.8, "rationale": "People notice.", **rule}
+    spec = AuditSpec.model_validate({"title": "T", "file": "t.toml", "axes": {"accuracy": {}}, "rules": [limits]})
+    return card_of((accuracy_of(),), spec)
+
+
+class TestLights:
+    @pytest.mark.parametrize(
+        ("limit", "severity", "colour"),
+        [
+            (0.8, "block", "good"),
+            (0.95, "block", "bad"),
+            (0.87, "block", "open"),
+            (0.95, "warn", "open"),
+            (0.95, "info", "plain"),
+        ],
+    )
+    def test_a_light_goes_by_the_worst_rule_that_matters(
+        self,
+        card_of: Card,
+        accuracy_of: Callable[..., AxisRecord],
+        limit: float,
+        severity: str,
+        colour: str,
+    ) -> None:
+        card = of_accuracy(card_of, accuracy_of, at_least=limit, severity=severity)
+        assert colours(card)["accuracy"] == colour
+
+    def test_nothing_is_green_that_was_not_measured_or_has_no_rule(self, card_of: Card, cost: AxisRecord) -> None:
+        failed = AxisRecord(id="speed", version=1, status="failed", reason="it broke")
+        skipped = AxisRecord(id="privacy", version=1, status="skipped", reason="no member data was given")
+        found = colours(card_of((cost, failed, skipped)))
+        assert (found["speed"], found["privacy"], found["fairness"]) == ("failed", "unknown", "unknown")
+
+    def test_a_critical_doubt_takes_the_green_away(self, card_of: Card, accuracy_of: Callable[..., AxisRecord]) -> None:
+        card = of_accuracy(card_of, accuracy_of)
+        doubt = Caveat(id="x", severity="critical", text="It rained.")
+        axes = tuple(axis.model_copy(update={"caveats": (doubt,)}) for axis in card.axes)
+        assert colours(card.model_copy(update={"axes": axes}))["accuracy"] == "open"
+
+    def test_every_colour_has_a_shape_and_words_in_every_language(self) -> None:
+        marks = html.fill("marks.svg")
+        shapes = {}
+        for colour in ("good", "bad", "open", "plain", "failed", "unknown"):
+            shapes[colour] = marks.partition(f'id="m-{colour}"')[2].partition("</symbol>")[0]
+            assert all(words(language)["light"]["state"][colour] for language in LANGUAGES)
+        assert len(set(shapes.values())) == len(shapes)
+        assert all(shapes.values())
+
+    def test_the_sentence_is_about_the_rule_in_the_way(self, ruled: Scorecard) -> None:
+        light = next(light for light in english(ruled).lights if light.axis.id == "accuracy")
+        assert light.sentence == "Of the images of class owl it is right on 0.0\u00a0%."
+        assert "at least 50.0\u00a0%" in light.limit
+
+    def test_numbers_without_a_sentence_of_their_own_are_named(self, card_of: Card) -> None:
+        strange = AxisRecord(
+            id="acme", version=1, status="measured", measurements=(Measurement(name="acme.sway", value=3, unit="m"),)
+        )
+        light = next(light for light in english(card_of((strange,))).lights if light.axis.id == "acme")
+        assert light.sentence == "Sway: 3\u00a0m."
+
+    @pytest.mark.parametrize("language", LANGUAGES)
+    def test_sentences_survive_params_that_are_not_ours(self, card_of: Card, language: Any) -> None:
+        gap = Measurement(name="fairness.accuracy_gap", value=0.1, unit="proportion", params={"{value}": "{0}"})
+        card = card_of((AxisRecord(id="fairness", version=1, status="measured", measurements=(gap,)),))
+        assert "10.0" in html.render(card, language=language)
+
+
+class TestNext:
+    def test_what_fails_comes_first_and_what_is_unknown_last(self, ruled: Scorecard) -> None:
+        told = [step.text for step in english(ruled).steps]
+        assert told[0].startswith("Improve this")
+        assert told[-1].startswith("Measure what is still unknown")
+        kinds = [one.partition(":")[0].partition(" waiver")[0] for one in told]
+        assert kinds.index("Mend this before the") > kinds.index("Measure this on more images")
+
+    def test_it_says_how_many_images_would_decide(self, ruled: Scorecard) -> None:
+        assert any("About 2,400 images instead of 120" in step.text for step in english(ruled).steps)
+
+    def test_a_pass_is_released_first(self, sample_card: Scorecard) -> None:
+        first = english(sample_card).steps[0]
+        assert first.text.startswith("Release the model")
+        assert first.command.startswith("e360 baseline accept")
+
+    def test_a_failed_axis_and_a_doubt_are_things_to_do(self, card_of: Card, cost: AxisRecord) -> None:
+        doubt = Caveat(id="x", severity="critical", text="It rained.")
+        failed = AxisRecord(id="speed", version=1, status="failed", reason="it broke")
+        told = english(card_of((cost.model_copy(update={"caveats": (doubt,)}), failed))).steps
+        assert {"It rained.", "it broke"} <= {step.reason for step in told}
+
+
+class TestSpoken:
+    def test_three_sentences_in_every_language_whatever_the_outcome(
+        self, ruled: Scorecard, sample_card: Scorecard, card_of: Card
+    ) -> None:
+        for card in (ruled, sample_card, card_of(())):
+            for language in LANGUAGES:
+                told = speech(language)
+                spoken = page(card, words(language), None, Speech(words(language), told["title"], told["told"])).spoken
+                assert len(spoken) == 3
+                assert not any(re.search(r"[{}]", one) for one in spoken)
+                assert all(one.endswith("。" if language == "ja" else ".") for one in spoken)
+
+    def test_they_count_the_checks(self, ruled: Scorecard) -> None:
+        first, _, last = english(ruled).spoken
+        blocking = [rule for rule in ruled.verdict.rules if rule.severity == "block"]
+        failing = sum(rule.outcome == "fail" and rule.stands_in_the_way for rule in blocking)
+        assert f"of {len(blocking)} checks that can stop it, {failing} are proven to fail" in first
+        assert "has to get better" in last
+
+    def test_a_pass_by_waiver_says_so(self, sample_card: Scorecard, ruled: Scorecard) -> None:
+        waived = next(rule for rule in ruled.verdict.rules if rule.rule == "waived-floor")
+        card = with_rules(sample_card, *sample_card.verdict.rules, waived, outcome="pass")
+        assert "by waiver only" in english(card).spoken[0]
+
+
+class TestChanges:
+    def test_comparisons_stand_worst_first_with_their_interval(self, ruled: Scorecard) -> None:
+        told = english(ruled).changes
+        assert [change.mark for change in told] == ["inconclusive", "inconclusive"]
+        assert "1.2 points worse than the baseline's 67.9 % (0.3 to 2.1 points worse)" in told[0].how
+
+    def test_without_a_baseline_nothing_is_said_of_changes(self, sample_card: Scorecard, ruled: Scorecard) -> None:
+        assert 'id="changed"' not in html.render(sample_card)
+        assert 'id="changed"' in html.render(ruled)
+
+
+def test_business_is_left_to_whoever_worked_it_out(sample_card: Scorecard) -> None:
+    assert english(sample_card).business is None
+    assert words("en")["brief"]["no_business"][:12] in html.render(sample_card)
+
+
+def test_intervals_and_limits_of_a_pass_are_on_the_first_screen(sample_card: Scorecard) -> None:
+    kept = english(sample_card).kept
+    assert any("80.0" in one.limit and one.value.startswith("87.0") for one in kept)
