@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.render import html, text
 from efficiency360.render.caveats import shared, standing_open, warnings
-from efficiency360.render.gallery import COLUMNS, LETTERS, Column
+from efficiency360.render.gallery import COLUMNS, Column
 from efficiency360.render.pareto import Figure, figures
 from efficiency360.render.sides import Note, Notes, Row, Section, row, section
 
@@ -102,7 +102,7 @@ def words() -> dict[str, Any]:
 
 def render(view: View) -> str:
     """The comparison as a whole HTML document that stands alone; what is in the scorecards is taken to be hostile."""
-    return html.fill("compare.html.j2", page=view, c=words(), letters=LETTERS)
+    return html.fill("compare.html.j2", page=view, c=words())
 
 
 def arrange(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import html
 from efficiency360.render.caveats import shared, standing_open, warnings
-from efficiency360.render.scatter import Scatter, Spot, scatter
+from efficiency360.render.charts.scatter import Scatter, Spot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from efficiency360.render.caveats import Shared
 
 _FEWEST = 2
-LETTERS = 28
-"""How much of a name fits into a figure."""
 _SLOWEST_MS = 1e9
 
 
@@ -168,8 +166,8 @@ def render(cards: Mapping[str, Scorecard]) -> str:
     """
     rows = tuple(_row(folder, cards[folder]) for folder in sorted(cards))
     hosts = tuple(dict.fromkeys(row.machine.host for row in rows))
-    page = Gallery(rows, hosts, tuple(_groups(rows)))
-    return html.fill("gallery.html.j2", page=page, axes=_AXES, universe=len(FRAMEWORK_AXES), letters=LETTERS)
+    page = Gallery(rows, hosts, tuple(_groups(rows, hosts)))
+    return html.fill("gallery.html.j2", page=page, axes=_AXES, universe=len(FRAMEWORK_AXES))
 
 
 def _row(folder: str, card: Scorecard) -> Row:
@@ -193,25 +191,26 @@ def _machine(card: Scorecard, cells: Mapping[str, Measurement | None]) -> Machin
     )
 
 
-def _groups(rows: Sequence[Row]) -> Iterator[Group]:
+def _groups(rows: Sequence[Row], hosts: Sequence[str]) -> Iterator[Group]:
     """A figure for each data set with at least two reports to compare."""
     sets: dict[str, list[tuple[DatasetRecord, Row]]] = {}
     for row in rows:
-        if row.card.dataset and _spot(row, 1):
+        if row.card.dataset and _spot(row):
             sets.setdefault(row.card.dataset.fingerprint, []).append((row.card.dataset, row))
     for members in sets.values():
         if len(members) >= _FEWEST:
-            yield _group(members[0][0], tuple(row for _, row in members))
+            yield _group(members[0][0], tuple(row for _, row in members), hosts)
 
 
-def _group(data: DatasetRecord, rows: tuple[Row, ...]) -> Group:
-    """The figure of one data set; where there are several machines, a second line of text names them."""
-    hosts = _differ(row.machine.host for row in rows)
-    spots = [spot for row in rows if (spot := _spot(row, 1 + hosts))]
-    return Group(data, rows, scatter(spots), hosts=hosts, settings=_run_differently(rows))
+def _group(data: DatasetRecord, rows: tuple[Row, ...], hosts: Sequence[str]) -> Group:
+    """The figure of one data set; where there are several machines, a second line of text numbers them."""
+    several = _differ(row.machine.host for row in rows)
+    numbers = [hosts.index(row.machine.host) + 1 if several else None for row in rows]
+    spots = [spot for row, number in zip(rows, numbers, strict=True) if (spot := _spot(row, number))]
+    return Group(data, rows, Scatter(tuple(spots)), hosts=several, settings=_run_differently(rows))
 
 
-def _spot(row: Row, lines: int) -> Spot | None:
+def _spot(row: Row, host: int | None = None) -> Spot | None:
     """The row's place in a figure; None where it lacks one of the numbers, or has it in another unit."""
     latency, top1 = row.cells["p50"], row.cells["top1"]
     if not latency or not top1 or (latency.unit, top1.unit) != ("ms", "proportion"):
@@ -219,7 +218,7 @@ def _spot(row: Row, lines: int) -> Spot | None:
     slowest = latency.interval.high if latency.interval else latency.value
     if latency.value < 0 or max(latency.value, slowest) > _SLOWEST_MS:
         return None
-    return Spot(latency, top1, min(LETTERS, len(row.card.subject.name)), lines)
+    return Spot(latency, top1, row.card.subject.name, host)
 
 
 def _run_differently(rows: Iterable[Row]) -> bool:

@@ -6,9 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from efficiency360.render.heat import STEPS
-from efficiency360.render.tables import Figure
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,16 +33,6 @@ class Group:
     judged: bool
     limits: tuple[float, ...] = ()
     worst: bool = False
-
-    def figure(self, scale: tuple[float, float]) -> Figure:
-        """Dot, interval and limits in percent of the way along a scale of proportions."""
-        start, end = scale
-
-        def at(share: float) -> float:
-            return 100 * (share - start) / (end - start)
-
-        limits = tuple(at(limit) for limit in self.limits if start <= limit <= end)
-        return Figure(at(self.accuracy), at(self.low), at(self.high), limits)
 
 
 @dataclass(frozen=True)
@@ -78,12 +65,19 @@ class Panel:
 class Map:
     """An intersection of two attributes: a line for each group of the first, a cell for each of the second.
 
-    A cell is the group and its shade, 0 where it is (nearly) as good as the best one; None where there are no images.
+    A cell is None where there are no images; `best` is the highest accuracy of a judged one.
     """
 
     attribute: str
     columns: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[tuple[Group, int] | None, ...]], ...]
+    lines: tuple[tuple[str, tuple[Group | None, ...]], ...]
+    best: float
+
+    @property
+    def attributes(self) -> tuple[str, str]:
+        """Those that cross."""
+        first, _, second = self.attribute.partition(_AND)
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -167,14 +161,9 @@ def _map(attribute: str, found: Sequence[Group]) -> Map | None:
     lines = list(dict.fromkeys(first for first, _ in names))
     columns = _in_order([[second for first, second in names if first == line] for line in lines])
     best = max((one.accuracy for one in found if one.judged), default=0.0)
-    return Map(
-        attribute,
-        tuple(columns[:_MOST]),
-        tuple(
-            (line, tuple(_cell(cells.get((line, column)), best) for column in columns[:_MOST]))
-            for line in lines[:_MOST]
-        ),
-    )
+    shown = tuple(columns[:_MOST])
+    grid = tuple((line, tuple(cells.get((line, column)) for column in shown)) for line in lines[:_MOST])
+    return Map(attribute, shown, grid, best)
 
 
 def _in_order(orders: Sequence[Sequence[str]]) -> list[str]:
@@ -189,10 +178,3 @@ def _in_order(orders: Sequence[Sequence[str]]) -> list[str]:
                 found.insert(place, name)
                 place += 1
     return found
-
-
-def _cell(group: Group | None, best: float) -> tuple[Group, int] | None:
-    if group is None:
-        return None
-    lost = (best - group.accuracy) / best if best and group.judged else 0.0
-    return group, sum(lost > step for step in STEPS)

@@ -18,8 +18,9 @@ from efficiency360.radii import EPS, levels, told
 from efficiency360.render import editions, text
 from efficiency360.render.axis_views import sort_caveats
 from efficiency360.render.brief import Speech
+from efficiency360.render.charts.heat import STEPS
+from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
-from efficiency360.render.heat import STEPS
 from efficiency360.render.language import Language, speech, translated, visible, words
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page
@@ -112,6 +113,7 @@ def _environment(language: Language) -> Environment:
         **speech(language),
     }
     environment.globals |= {
+        "chart": partial(chart, told=speech(language)["told"]),
         "HUB": HUB,
         "RIM": RIM,
         "heat_steps": STEPS,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render import text
-from efficiency360.render.gallery import LETTERS, Column
+from efficiency360.render.charts.scatter import Scatter, Spot
+from efficiency360.render.gallery import Column
 from efficiency360.render.naming import told_of
-from efficiency360.render.scatter import BOTTOM, RIGHT, TOP, Scatter, Spot, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from efficiency360.judge.comparing import Line, Table
     from efficiency360.judge.pareto import Plot
     from efficiency360.records import Measurement
+    from efficiency360.render.charts.scatter import Corner
 
 QUALITIES = (
     (Column("top1", "accuracy.top1", "higher", {}),),
@@ -53,7 +54,7 @@ class Remark:
 class Figure:
     """One plot. `drawing` is None where too few models can be compared; `words` are its title, axes and corner.
 
-    `front` is the path of the front, `hollow` the points that are not on it, `names` those of the points.
+    `names` are those of the points.
     """
 
     id: str
@@ -61,8 +62,6 @@ class Figure:
     description: str
     names: tuple[str, ...]
     drawing: Scatter | None
-    front: str
-    hollow: tuple[int, ...]
     remarks: tuple[Remark, ...]
 
 
@@ -104,11 +103,7 @@ def figures(plots: Sequence[Plot], names: Sequence[str], words: Mapping[str, Any
 def _figure(plot: Plot, name: str, names: Sequence[str], words: Mapping[str, Any]) -> Figure:
     unit, said = _said(plot, words)
     mine = tuple(names[point.model] for point in plot.points)
-    spots = [
-        Spot(point.cost, point.quality, min(LETTERS, len(label)))
-        for point, label in zip(plot.points, mine, strict=True)
-    ]
-    drawing = scatter(spots, unit, "top" if plot.quality.better == "higher" else "bottom") if plot.drawn else None
+    drawing = _drawing(plot, mine, unit) if plot.drawn else None
     remarks = (*(_standings(plot, names, words) if plot.drawn else ()), *_absent(plot, names, words))
     return Figure(
         id=name,
@@ -116,10 +111,17 @@ def _figure(plot: Plot, name: str, names: Sequence[str], words: Mapping[str, Any
         description=" ".join(_described(plot, mine, said, words)),
         names=mine,
         drawing=drawing,
-        front=_front(plot, drawing) if drawing else "",
-        hollow=tuple(index for index, point in enumerate(plot.points) if point.standing != "front"),
         remarks=remarks,
     )
+
+
+def _drawing(plot: Plot, names: Sequence[str], unit: float) -> Scatter:
+    spots = (
+        Spot(point.cost, point.quality, name, standing=point.standing == "front")
+        for point, name in zip(plot.points, names, strict=True)
+    )
+    corner: Corner = "top" if plot.quality.better == "higher" else "bottom"
+    return Scatter(tuple(spots), unit, corner, front=True)
 
 
 def _said(plot: Plot, words: Mapping[str, Any]) -> tuple[float, dict[str, str]]:
@@ -161,15 +163,6 @@ def _described(plot: Plot, names: Sequence[str], said: Mapping[str, str], words:
             price=text.quantity(point.cost.value, point.cost.unit),
             standing=words["standing"][point.standing],
         )
-
-
-def _front(plot: Plot, drawing: Scatter) -> str:
-    """The front as a line in steps: up from the cheapest, level until a dearer one is better, and on to the edge."""
-    pairs = zip(plot.points, drawing.points, strict=True)
-    corners = sorted({(drawn.x, drawn.y) for point, drawn in pairs if point.standing == "front"})
-    start = BOTTOM if drawing.corner == "top" else TOP
-    steps = "".join(f"H{x:.4g}V{y:.4g}" for x, y in corners)
-    return f"M{corners[0][0]:.4g} {start:.4g}{steps}H{RIGHT:.4g}"
 
 
 def _standings(plot: Plot, names: Sequence[str], words: Mapping[str, Any]) -> Iterator[Remark]:

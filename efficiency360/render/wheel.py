@@ -1,4 +1,8 @@
-"""The 360-degree wheel: scores -> sectors of a circle. Geometry only; how a sector looks is the template's part."""
+"""The 360-degree wheel: scores -> sectors of a circle. Geometry only; how a sector looks is the template's part.
+
+Unlike the charts it is no Vega-Lite spec: a failed axis is cross-hatched and one without a score hatched, so that they
+differ without colour, and Vega-Lite has arcs but no patterns.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from efficiency360.judge.comparing import Difference
 from efficiency360.records import AxisRecord, Caveat, Interval, Measurement
 from efficiency360.render import changes, compare, compare_text
 from efficiency360.render import pareto as figures
+from efficiency360.render.charts import scatter
 from efficiency360.render.html import render as render_report
 from efficiency360.scorecards import read_scorecard
 from efficiency360.statistics.intervals import wilson
@@ -240,7 +241,7 @@ class TestPage:
             assert not [key for key in attrs if key.startswith("on")]
             assert tag != "th" or "scope" in attrs
             if attrs.get("role") == "img":
-                assert set(attrs["aria-labelledby"].split()) <= set(page.ids)
+                assert attrs["aria-label"]
         assert len(page.ids) == len(set(page.ids))
 
     def test_the_same_cards_give_the_same_bytes(self, two):
@@ -278,15 +279,17 @@ class TestFigures:
         pairs = ((100e6, 350), (200e6, 400), (300e6, 380), (400e6, 480))
         cards = [card_of((costs(macs), accuracy(right)), name=str(right)) for macs, right in pairs]
         found = self.figure(*cards)
-        assert found.hollow == (2,)
-        numbers = [float(number) for number in re.findall(r"[\d.]+", found.front)]
-        points = [found.drawing.points[index] for index in (0, 1, 3)]
-        steps = [end for point in points for end in (point.x, point.y)]
-        assert numbers == pytest.approx(
-            [points[0].x, found.drawing.plot.bottom, *steps, found.drawing.plot.right], rel=1e-3
-        )
+        drawing = scatter.spec(found.drawing, found.words)
+        rows = {layer["name"].rpartition("_")[0]: layer["data"]["values"] for layer in drawing["layer"]}
+        path = [(row["cost"], row["quality"]) for row in rows["front"]]
+        (_, low), *steps = path
+        assert low == found.drawing.quality.low
+        front = [(macs / 1e6, right / 5) for macs, right in pairs if right != 380]
+        corners = [front[0], (front[1][0], front[0][1]), front[1], (front[2][0], front[1][1]), front[2]]
+        assert steps == [pytest.approx(corner) for corner in (*corners, (400, front[2][1]))]
+        assert [row["name"] for row in rows["hollow"]] == ["380"]
         assert found.words["x"] == "MACs an image (millions)"
-        assert found.drawing.x.high == 400
+        assert found.drawing.cost.high == 400
 
     @pytest.mark.parametrize(
         ("right", "says"),
@@ -331,7 +334,7 @@ class TestFigures:
         cards = [card_of((costs(macs), ece(error)), name=str(macs)) for macs, error in ((1e8, 0.1), (2e8, 0.2))]
         found = self.figure(*cards, title="Calibration error against MACs an image")
         assert found.drawing.corner == "bottom"
-        assert found.hollow == (1,)
+        assert [spot.standing for spot in found.drawing.spots] == [True, False]
         assert "lower" in found.words["corner"]
 
     def test_a_number_that_no_figure_can_hold_is_left_out(self, two, card_of):

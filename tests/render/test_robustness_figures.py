@@ -17,9 +17,7 @@ from PIL import Image
 from efficiency360.files import sha256_bytes
 from efficiency360.records import Artifact, AxisRecord, Caveat, Measurement, Scorecard, Series
 from efficiency360.render import figures, html, png, report
-from efficiency360.render.curve import curve, levels
 from efficiency360.render.formats import FORMATS
-from efficiency360.render.heat import heat
 from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -167,56 +165,14 @@ def shown(page: str) -> list[NDArray[np.uint8]]:
     return [np.asarray(Image.open(io.BytesIO(b64decode(one)))) for one in found]
 
 
-class TestCurve:
-    def test_every_dot_is_where_its_numbers_are(self) -> None:
-        series = curve_series()
-        drawn = curve(series, ())
-        assert drawn is not None
-        columns = series.columns
-        for index, point in enumerate(drawn.points):
-            assert (point.eps, point.accuracy) == (columns["eps"][index], columns["accuracy"][index])
-            share = (point.x - drawn.x.start) / (drawn.x.end - drawn.x.start)
-            assert share == pytest.approx(point.eps / 0.1)
-            heights = [(y - drawn.y.start) / (drawn.y.end - drawn.y.start) for y in (point.y, point.bottom, point.top)]
-            assert heights == pytest.approx([columns[name][index] for name in ("accuracy", "low", "high")])
-
-    def test_the_page_draws_them_and_says_them(self, audit: Callable[..., Audit]) -> None:
+class TestCharts:
+    def test_the_page_draws_the_curve_and_says_it(self, audit: Callable[..., Audit]) -> None:
         inside = section(audit().page())
-        svg = inside.partition('<svg class="curve"')[2].partition("</svg>")[0]
-        drawn = curve(curve_series(), ())
-        assert drawn is not None
-        dots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
-        assert np.allclose(dots, [(point.x, point.y) for point in drawn.points], atol=0.1)
-        said = seen(svg)
+        said = seen(inside.partition('<svg class="chart robustness"')[2].partition("</svg>")[0])
         low, high = wilson(61, N).low, wilson(61, N).high
         assert f"At radius 0.0157 (4/255) 30.5 % ({100 * low:.1f} to {100 * high:.1f} %)" in said
         assert "At radius 0 90.0 %" in said
         assert "What the attack quick left (Linf)." in seen(inside)
-
-    @pytest.mark.parametrize(
-        ("eps", "n"), [(4 / 255, 4), (round(1 / 255, 6), 1), (0.2, None), (0.3, None), (0.0157, None), (0.0, None)]
-    )
-    def test_a_radius_in_255ths_is_named_so_and_a_short_decimal_is_not(self, eps: float, n: int | None) -> None:
-        assert levels(eps) == n
-
-    def test_labels_of_many_radii_stand_apart_and_the_last_is_there(self) -> None:
-        eps = [index / 255 for index in range(1, 41)]
-        drawn = curve(curve_series(eps, [180 - index for index in range(41)]), ())
-        assert drawn is not None
-        places = [tick.x for tick in drawn.ticks]
-        assert len(drawn.points) == 41
-        assert min(np.diff(places)) > 40
-        assert drawn.ticks[-1].levels == 40
-
-    def test_limits_lie_at_their_height_over_their_radii(self, result_of: Result) -> None:
-        limit = {"measurement": "robustness.adversarial_accuracy", "limit": 0.25}
-        rules = [result_of("robust", **limit, params={"eps": round(radius, 6)}) for radius in EPS[:2]]
-        other = result_of("no-drop", **{**limit, "limit": 0.01}, bound="no_worse_than_baseline", params={"eps": 0.1})
-        drawn = curve(curve_series(), [*rules, other, result_of("top1", limit=0.5)])
-        assert drawn is not None
-        (line,) = drawn.bounds
-        assert line.y == drawn.y.at(0.25)
-        assert line.left < drawn.x.at(EPS[0]) < drawn.x.at(EPS[1]) < line.right < drawn.x.at(EPS[2])
 
     def test_the_page_draws_limits_and_says_what_they_are(self, audit: Callable[..., Audit], result_of: Result) -> None:
         made = audit()
@@ -224,74 +180,31 @@ class TestCurve:
         rule = result_of("robust", measurement="robustness.adversarial_accuracy", limit=0.25, params=eps)
         verdict = made.card.verdict.model_copy(update={"rules": (rule,)})
         ruled = section(html.render(made.card.model_copy(update={"verdict": verdict})))
-        svg = ruled.partition('<svg class="curve"')[2].partition("</svg>")[0]
-        assert svg.count('class="bound"') == 1
+        svg = ruled.partition('<svg class="chart robustness"')[2].partition("</svg>")[0]
+        assert svg.count('class="bound') == 1
         assert "at least 25.0 %" in seen(svg)
         assert "Dashed: limits of the rules." in seen(ruled)
         assert "Dashed" not in seen(section(made.page()))
 
-    @pytest.mark.parametrize(
-        "columns",
-        [
-            {"eps": [0.0]},
-            {"eps": [0.0, 0.0]},
-            {"eps": [0.1, 0.2]},
-            {"eps": [0.0, "far"]},
-            {"eps": [0.0, None]},
-            {"accuracy": [0.9, 1.2]},
-            {"low": [0.95, 0.2]},
-        ],
-        ids=str,
-    )
-    def test_a_table_that_is_no_curve_stays_a_table(self, columns: dict[str, Any], audit: Callable[..., Audit]) -> None:
-        sound = {"eps": [0.0, 0.1], "accuracy": [0.9, 0.5], "low": [0.8, 0.4], "high": [1.0, 0.6]}
-        rows = len(next(iter(columns.values())))
-        broken = {name: (columns.get(name) or cells)[:rows] for name, cells in sound.items()}
+    def test_a_table_that_is_no_curve_stays_a_table(self, audit: Callable[..., Audit]) -> None:
+        broken = {"eps": [0.1, 0.2], "accuracy": [0.9, 0.5], "low": [0.8, 0.4], "high": [1.0, 0.6]}
         series = Series.model_validate({"name": "robustness.curve", "title": "Odd", "columns": broken})
         inside = section(audit(series=(series,)).page())
-        assert 'class="curve"' not in inside
+        assert '<svg class="chart' not in inside
         assert '<table class="series">' in inside.partition("<details>")[0]
 
-
-class TestHeatMap:
-    def test_cells_are_the_series_numbers_worst_first(self, audit: Callable[..., Audit]) -> None:
-        table = section(audit().page()).partition('<table class="heat">')[2].partition("</table>")[0]
-        rows = [seen(row).split() for row in re.findall("<tr.*?</tr>", table.partition("</thead>")[2])]
-        assert rows == [
-            ["gaussian", "noise", "worst", "90.0", "33.3", "60.0", "30.0", "10.0"],
-            ["fog", "90.0", "68.3", "85.0", "70.0", "50.0"],
-            ["jpeg", "90.0", "89.0", "90.0", "89.0", "88.0"],
-        ]
-        assert seen(table.partition("</thead>")[0]) == "Corruption Clean Mean Severity 1 3 5"
-
-    def test_a_cell_is_the_darker_the_more_of_the_clean_accuracy_is_lost(self) -> None:
-        shares = [0.9, 0.85, 0.75, 0.6, 0.4, 0.2, 0.0]
-        drawn = heat(heat_series({"fog": shares}))
-        assert drawn is not None
-        assert [cell.shade for cell in drawn.lines[0].cells] == [0, 1, 2, 3, 4, 5, 5]
-
-    def test_a_model_that_is_never_right_has_nothing_to_lose(self) -> None:
-        drawn = heat(heat_series({"fog": [0.0, 0.1]}, clean=0.0))
-        assert drawn is not None
-        assert [cell.shade for cell in drawn.lines[0].cells] == [0, 0]
+    def test_the_heat_map_says_the_means_and_keeps_the_table(self, audit: Callable[..., Audit]) -> None:
+        inside = section(audit().page())
+        said = seen(inside.partition('<svg class="chart corruptions"')[2].partition("</svg>")[0])
+        assert "gaussian noise: 33.3 % on average; fog: 68.3 % on average; jpeg: 89.0 % on average." in said
+        folded = "".join(re.findall("<details>.*?</details>", inside, flags=re.DOTALL))
+        assert "gaussian_noise" in folded
 
     def test_the_legend_explains_every_shade_in_words(self, audit: Callable[..., Audit]) -> None:
         page = audit().page()
         legend = page.partition('<p class="legend">')[2].partition("</p>")[0]
         assert re.findall(r"shade-(\d)", legend) == list("012345")
         assert "≤ 2 % ≤ 10 % ≤ 20 % ≤ 40 % ≤ 60 % more" in seen(legend)
-
-    @pytest.mark.parametrize("rows", [{}, {"fog": [0.5, 1.5]}, {"fog": []}], ids=["none", "no share", "no severity"])
-    def test_a_table_that_is_no_heat_map_stays_a_table(self, rows: dict[str, Any]) -> None:
-        columns = {"corruption": list(rows), "clean": [0.9] * len(rows), "mean": [0.5] * len(rows)}
-        columns |= {
-            f"severity_{index}": [cells[index] for cells in rows.values()] for index in range(2) if any(rows.values())
-        }
-        series = Series.model_validate({"name": "robustness.corruptions", "title": "Odd", "columns": columns})
-        assert heat(series) is None
-
-    def test_one_corruption_is_not_called_the_worst(self, audit: Callable[..., Audit]) -> None:
-        assert "worst" not in seen(section(audit(series=(heat_series({"fog": [0.5]}),)).page())).split()
 
     def test_long_tables_come_after_what_draws_them(self, audit: Callable[..., Audit]) -> None:
         made = audit()
@@ -300,7 +213,8 @@ class TestHeatMap:
         many = [Measurement.model_validate(same | {"params": {"corruption": f"c{n}"}}) for n in range(20)]
         long = record.model_copy(update={"measurements": (*record.measurements, *many)})
         inside = section(html.render(made.card.model_copy(update={"axes": (long,)})))
-        places = [inside.index(part) for part in ("Robust accuracy", 'class="curve"', 'class="heat"', "20 values")]
+        parts = ("Robust accuracy", 'class="chart robustness"', 'class="chart corruptions"', "20 values")
+        places = [inside.index(part) for part in parts]
         assert places == sorted(places)
 
     def test_series_that_are_drawn_are_folded(self, audit: Callable[..., Audit]) -> None:
@@ -387,8 +301,8 @@ class TestMissing:
         assert f"missing here: {EVIDENCE} is not there" in seen(section(absent))
         for page in (alone, absent):
             assert "<img" not in page
-            assert 'class="curve"' in page
-            assert '<table class="heat">' in page
+            assert 'class="chart robustness"' in page
+            assert 'class="chart corruptions"' in page
 
     def test_images_are_left_out_where_asked_and_the_page_says_so(self, audit: Callable[..., Audit]) -> None:
         page = audit().page(images=False)
@@ -432,7 +346,7 @@ class TestMissing:
     def test_without_an_attack_no_gallery_is_missed(self, audit: Callable[..., Audit]) -> None:
         inside = section(audit(series=(heat_series(),)).page())
         assert "misled" not in inside
-        assert '<table class="heat">' in inside
+        assert 'class="chart corruptions"' in inside
 
     @pytest.mark.parametrize(
         "changed",

@@ -16,7 +16,6 @@ from efficiency360.files import sha256_bytes
 from efficiency360.records import Artifact, AxisRecord, Measurement, Series
 from efficiency360.render import figures, html
 from efficiency360.render.explanations import laid_over
-from efficiency360.render.faith import faith
 
 EVIDENCE, IMAGES = "evidence/transparency.npz", "evidence/data.images.npz"
 N = 5
@@ -137,30 +136,15 @@ def test_without_maps_the_page_says_why(page, given, said):
     assert "data:image/png" not in text
 
 
-def test_curves_are_where_their_table_says():
-    drawn = faith(Series.model_validate({"name": "transparency.curves", "title": "t", "columns": COLUMNS}))
-    assert [panel.kind for panel in drawn.panels] == ["deletion", "insertion"]
-    line, random = drawn.panels[0].lines
-    assert (line.method, line.colour, random.method, random.colour) == ("grad_cam", 0, "random", None)
-    places = [tuple(map(float, point.split())) for point in line.path[1:].split("L")]
-    expected = [(drawn.x.at(a), drawn.y.at(b)) for a, b in zip((0, 0.5, 1), (0.9, 0.2, 0.1), strict=True)]
-    assert places == [pytest.approx(point, rel=1e-3) for point in expected]
+def test_the_page_draws_both_kinds_of_curves_and_says_where_they_lead(page):
+    text = page()
+    kinds = re.findall(r'<svg class="chart faith"[^>]*aria-label="([^"]*)"', text)
+    assert kinds == ["Deletion", "Insertion"]
+    assert "grad cam: from 90.0 to 10.0 %" in unescape(text)
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"changed": [0.0, 0.0, 1.0]},
-        {"changed": [0.0, None, 1.0]},
-        {"deletion_grad_cam": [0.9, 1.2, 0.1]},
-        {"deletion_grad_cam": ["a", "b", "c"]},
-        {"deletion_other": [0.9, 0.2, 0.1]},
-    ],
-)
-def test_what_is_no_curve_is_not_drawn(page, changed):
-    columns = {**COLUMNS, **changed}
-    assert faith(Series.model_validate({"name": "transparency.curves", "title": "t", "columns": columns})) is None
-    assert 'class="panels"' not in page(columns=columns)
+def test_a_table_that_is_no_curve_is_not_drawn(page):
+    assert 'class="panels"' not in page(columns={**COLUMNS, "changed": [0.0, 0.0, 1.0]})
 
 
 def test_the_same_evidence_gives_the_same_bytes(page):
