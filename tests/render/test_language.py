@@ -27,6 +27,7 @@ SAME = {
     "axis.n",
     "charts.groups.n",
     "charts.latency.point",
+    "charts.latency.quantile",
     "charts.resolution.size",
     "columns.n",
     "columns.gmacs",
