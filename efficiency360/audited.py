@@ -13,8 +13,9 @@ from efficiency360 import samples
 from efficiency360.arrays import load_arrays
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_bytes
-from efficiency360.records import BaselineRecord, Record, Sha256
+from efficiency360.records import BaselineRecord, Sha256
 from efficiency360.scorecards import read_scorecard, scorecard_file
+from efficiency360.strict import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,17 +5,15 @@ Every record refuses unknown keys, NaN and infinities, so a scorecard that loads
 
 from __future__ import annotations
 
-import math
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, model_validator
 
+from efficiency360.business import Business
 from efficiency360.radii import listed
 from efficiency360.samples import Sample
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from efficiency360.strict import Number, Points, Record, Settings, not_in_words
 
 SCHEMA_VERSION: Final = 2
 
@@ -50,45 +48,6 @@ MeasurementName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-def non_finite(value: object, where: str = "") -> str | None:
-    """Where in nested tables and lists a NaN or an infinity is, as `axes.robustness.eps.1`; None if there is none."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return where
-    items: Iterable[tuple[object, object]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list | tuple):
-        items = enumerate(value, start=1)
-    return next(
-        (found for key, item in items if (found := non_finite(item, f"{where}.{key}".strip("."))) is not None), None
-    )
-
-
-def _all_finite(table: dict[str, object]) -> dict[str, object]:
-    if (where := non_finite(table)) is not None:
-        raise ValueError(f"{where} is not a finite number")
-    return table
-
-
-def _not_in_words(value: object) -> object:
-    if isinstance(value, bool | str):
-        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - pydantic takes ValueError
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_not_in_words)]
-"""A finite number; unlike pydantic's float not a number written as text, nor true or false."""
-Points = Annotated[float, Field(ge=0, le=100), BeforeValidator(_not_in_words)]
-Settings = Annotated[dict[str, object], AfterValidator(_all_finite)]
-"""Free-form values, finite at any depth."""
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, strict about keys, finite numbers only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class Interval(Record):
     """An interval for a sampled number: `low <= value <= high` at confidence `level` by the named `method`."""
 
@@ -112,12 +71,12 @@ class Measurement(Record):
     """
 
     name: MeasurementName
-    value: Annotated[int | float, BeforeValidator(_not_in_words)]
+    value: Annotated[int | float, BeforeValidator(not_in_words)]
     unit: str
     better: Better | None = None
     n: int | None = Field(default=None, ge=0)
     interval: Interval | None = None
-    params: dict[str, Param] = {}
+    params: dict[str, Param] = Field(default={})
     note: str = ""
 
     @model_validator(mode="after")
@@ -209,7 +168,7 @@ class AxisRecord(Record):
     status: Status
     reason: str | None = None
     seconds: float | None = Field(default=None, ge=0)
-    settings: Settings = {}
+    settings: Settings = Field(default={})
     measurements: tuple[Measurement, ...] = ()
     series: tuple[Series, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
@@ -238,7 +197,7 @@ class SubjectRecord(Record):
     arch: str | None
     num_classes: int | None
     input: tuple[int, int, int] | None
-    preprocess: Settings = {}
+    preprocess: Settings = Field(default={})
     artifacts: tuple[Artifact, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 
@@ -321,7 +280,7 @@ class RuleResult(Record):
     severity: Severity
     outcome: Outcome
     measurement: MeasurementName
-    params: dict[str, Param] = {}
+    params: dict[str, Param] = Field(default={})
     measured: Number | None
     interval: Interval | None = None
     limit: Number
@@ -366,6 +325,7 @@ class Judgement(Record):
     overall: Overall
     coverage: float = Field(ge=0, le=1, description="share of the framework's axes that were measured")
     verdict: Verdict
+    business: Business | None = None
 
 
 class Scorecard(Record):
@@ -382,6 +342,7 @@ class Scorecard(Record):
     overall: Overall
     coverage: float = Field(ge=0, le=1, description="share of the framework's axes that were measured")
     verdict: Verdict
+    business: Business | None = None
 
     @model_validator(mode="after")
     def _axes_once(self) -> Self:

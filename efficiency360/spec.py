@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from efficiency360.business import Assumptions
 from efficiency360.errors import InputError
 from efficiency360.files import is_there, sha256_json
 from efficiency360.radii import DIGITS, radius
@@ -20,14 +21,11 @@ from efficiency360.records import (
     AxisId,
     Bound,
     MeasurementName,
-    Number,
     Param,
-    Record,
-    Settings,
     Severity,
     Waiver,
-    non_finite,
 )
+from efficiency360.strict import Number, Record, Settings, non_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -132,7 +130,8 @@ class AuditSpec(Record):
     """A whole audit file. `inconclusive` says whether a blocking rule that cannot be decided stops the release.
 
     `without_baseline` says the same of blocking rules that compare with a baseline where none was given. `baseline` is
-    the folder of the audit to compare with, seen from the audit file's own folder.
+    the folder of the audit to compare with, seen from the audit file's own folder. `business` is what a year of answers
+    is taken to cost.
     """
 
     title: str = Field(min_length=1)
@@ -144,6 +143,7 @@ class AuditSpec(Record):
     scores: tuple[ScoreSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
     waivers: tuple[WaiverSpec, ...] = ()
+    business: Assumptions | None = None
     file: str = ""
 
     @model_validator(mode="after")
@@ -276,8 +276,15 @@ _KEYS: dict[type[Record], list[str]] = {
     ScoreSpec: list(ScoreSpec.model_fields),
     RuleSpec: list(RuleSpec.model_fields),
     WaiverSpec: list(WaiverSpec.model_fields),
+    Assumptions: list(Assumptions.model_fields),
 }
-_TABLES: dict[str, type[Record]] = {"axes": AxisSpec, "scores": ScoreSpec, "rules": RuleSpec, "waivers": WaiverSpec}
+_TABLES: dict[str, type[Record]] = {
+    "axes": AxisSpec,
+    "scores": ScoreSpec,
+    "rules": RuleSpec,
+    "waivers": WaiverSpec,
+    "business": Assumptions,
+}
 _PLAINLY = {
     "missing": "this key is missing",
     "tuple_type": "must be a list of tables, each under its own heading in double brackets such as [[rules]]",

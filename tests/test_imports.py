@@ -29,7 +29,16 @@ def scorecard(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "command",
-    ["--help", "audit --help", "list", "gate CARD", "report CARD", "gate CARD --audit quick", "gallery GALLERY"],
+    [
+        "--help",
+        "audit --help",
+        "list",
+        "gate CARD",
+        "report CARD",
+        "gate CARD --audit quick",
+        "gallery GALLERY",
+        "history GALLERY",
+    ],
 )
 def test_a_quick_command_imports_nothing_heavy(command, scorecard):
     places = {"CARD": str(scorecard), "GALLERY": str(scorecard.parent)}

@@ -21,9 +21,9 @@ from efficiency360.records import (
     Scorecard,
     Series,
     SubjectRecord,
-    non_finite,
 )
 from efficiency360.spec import AuditSpec, AxisSpec, RuleSpec, ScoreSpec
+from efficiency360.strict import non_finite
 
 SPEC = AuditSpec(
     title="A gate",

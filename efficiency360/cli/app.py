@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from efficiency360.cli import audit, baseline, compare, demo, doctor, gallery, gate, init, inspect, listing, report
+from efficiency360.cli import (
+    audit,
+    baseline,
+    compare,
+    demo,
+    doctor,
+    gallery,
+    gate,
+    history,
+    init,
+    inspect,
+    listing,
+    report,
+)
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
 
@@ -41,6 +54,7 @@ for _module, _name, _short in (
     (doctor, "doctor", "What this machine can measure."),
     (listing, "list", "Axes, audit files, models and formats."),
     (gallery, "gallery", "One page over many reports."),
+    (history, "history", "How every axis went over past audits."),
 ):
     app.command(_name, epilog=_module.EXAMPLES, short_help=_short)(_module.command)
 app.add_typer(baseline.app, name="baseline", short_help="Accept the audit that later ones are compared with.")

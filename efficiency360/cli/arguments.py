@@ -23,6 +23,6 @@ Formats = Annotated[
     typer.Option(
         "--format",
         metavar="NAMES",
-        help="Also write junit, sarif, markdown, csv, html, json, or speak to github. Commas, or repeat.",
+        help="Also write junit, sarif, csv, pdf, badge ... (see e360 list), or speak to github. Commas, or repeat.",
     ),
 ]

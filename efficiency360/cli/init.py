@@ -15,7 +15,8 @@ EXAMPLES = (
     "Examples:\n\n"
     "e360 init\n\n"
     "e360 init --model models/parts.pt --arch timm:resnet18 --data data/val\n\n"
-    "e360 init ../product --ci gitlab"
+    "e360 init ../product --ci gitlab\n\n"
+    "A pilot: e360 init --poc --model models/new.pt --arch timm:resnet18 --data data/val"
 )
 
 
@@ -35,6 +36,10 @@ def command(
     arch: Annotated[str | None, typer.Option(help="Architecture of a weights file, as in e360 audit.")] = None,
     data: Annotated[str | None, typer.Option(help="The images with labels that it is audited on.")] = None,
     ci: Annotated[Pipeline, typer.Option(help="Which pipeline to write a workflow for.")] = Pipeline.GITHUB,
+    poc: Annotated[
+        bool,
+        typer.Option("--poc", help="Write a pilot instead: audits/pilot.toml, and its plan in English and Japanese."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write anew what is there already.")] = False,
 ) -> int:
     """Write a workflow that audits a model, an audit file with limits to edit, and a place for the baseline."""
@@ -44,11 +49,15 @@ def command(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the root of a repository")
     subject = _subject(folder, model, arch, data)
+    if poc:
+        from efficiency360.cli.pilot import write_pilot  # noqa: PLC0415
+
+        return write_pilot(folder, subject, force=force)
     found = starter.files(subject, ci.value)
     there = [name for name in found if (folder / name).exists()] if not force else []
     if len(there) == len(found):
         raise InputError(f"nothing written, for {', '.join(there)} are there already; --force writes them anew")
-    _write(folder, {name: text for name, text in found.items() if name not in there})
+    write(folder, {name: text for name, text in found.items() if name not in there})
     for name in there:
         typer.echo(f"kept    {name}, which was there already", err=True)
     if starter.GITLAB_ENTRY in there and starter.GITLAB_JOB not in (folder / starter.GITLAB_ENTRY).read_text("utf-8"):
@@ -92,7 +101,8 @@ def _inside(name: str, folder: Path) -> str:
     return f"{'./' if inner.startswith('-') else ''}{inner}{colon}{function}"
 
 
-def _write(folder: Path, found: dict[str, str]) -> None:
+def write(folder: Path, found: dict[str, str]) -> None:
+    """Write files into a repository and say which; what audits write is left out of it."""
     from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.starter import ignoring  # noqa: PLC0415
 

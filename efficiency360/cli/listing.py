@@ -32,7 +32,8 @@ def command() -> int:
 
     from efficiency360 import zoo  # noqa: PLC0415
     from efficiency360.axes import axis_ids, axis_type  # noqa: PLC0415
-    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
+    from efficiency360.render.formats import FORMATS, Format, plugins  # noqa: PLC0415
+    from efficiency360.render.text import plain  # noqa: PLC0415
     from efficiency360.spec import audit_names, load_audit  # noqa: PLC0415
 
     typer.echo("axes (--axes; settings with their defaults, --set AXIS.KEY=VALUE)")
@@ -52,6 +53,9 @@ def command() -> int:
     typer.echo("formats (--format NAME of e360 audit, gate and report)")
     for name, kind in FORMATS.items():
         _entry(name, f"{kind.file}: {kind.description}")
+    for name, found in plugins().items():
+        told = f"{found.file}: {found.description} (plug-in)" if isinstance(found, Format) else f"not usable: {found}"
+        _entry(plain(name), plain(told))
     for name, what in _PAGES.items():
         _entry(name, what)
     return 0

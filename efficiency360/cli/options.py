@@ -7,7 +7,6 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import ExitCode, InputError
-from efficiency360.spec import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,17 +50,16 @@ def parse_formats(given: Iterable[str]) -> list[str]:
     """`["junit,sarif", "html"]` as the names of formats, each once.
 
     Raises:
-        InputError: there is no such format.
+        InputError: there is no such format, or what it needs is not installed.
     """
     names = [name.strip() for one in given for name in one.split(",") if name.strip()]
     if not names:
         return []
-    from efficiency360.cli.outputs import GITHUB  # noqa: PLC0415 - most runs ask for none
-    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
+    from efficiency360.render.formats import GITHUB, find  # noqa: PLC0415 - most runs ask for none
 
     for name in names:
-        if name not in (*FORMATS, GITHUB):
-            raise InputError(f"--format {name}: there is no such format{suggest(name, [*FORMATS, GITHUB])}")
+        if name != GITHUB:
+            find(name, (GITHUB,)).check()
     return list(dict.fromkeys(names))
 
 

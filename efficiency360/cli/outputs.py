@@ -13,6 +13,7 @@ import typer
 
 from efficiency360.errors import InputError
 from efficiency360.files import write_atomic
+from efficiency360.render.formats import GITHUB, content, find
 from efficiency360.render.lines import rule_lines
 from efficiency360.render.text import plain
 from efficiency360.spec import audit_file
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from efficiency360.records import Scorecard
     from efficiency360.render.language import Language
     from efficiency360.spec import AuditSpec
-
-GITHUB = "github"
-"""Not a file: annotations on standard output, and a summary where the runner collects it."""
 
 
 def write_outputs(
@@ -41,23 +39,30 @@ def write_outputs(
     """Write each format into the folder and say where; `evidence` is the audit's folder, if that is another one.
 
     Raises:
-        InputError: the folder, or the runner's summary, cannot be written.
+        InputError: the folder, or the runner's summary, cannot be written; or a plug-in breaks off, which is said after
+            all other formats have been written.
     """
     if not formats:
         return
     from efficiency360.render import figures, sarif  # noqa: PLC0415 - most runs ask for none
-    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
 
     lines = _lines(spec)
+    broken: list[InputError] = []
     for name in formats:
         if name == GITHUB:
             _speak_to_github(card, lines)
             continue
-        target = folder / FORMATS[name].file
-        shown = figures.read(card, evidence or folder, images=images) if FORMATS[name].pictures else None
-        page = sarif.render(card, lines) if name == "sarif" else FORMATS[name].render(card, shown, language)
-        write_atomic(target, page.encode())
-        typer.echo(plain(f"{name}: {target}"), err=True)
+        kind = find(name)
+        shown = figures.read(card, evidence or folder, images=images) if kind.pictures else None
+        try:
+            page = sarif.render(card, lines).encode() if name == "sarif" else content(name, kind, card, shown, language)
+        except InputError as error:
+            broken.append(error)
+            continue
+        write_atomic(folder / kind.file, page)
+        typer.echo(plain(f"{name}: {folder / kind.file}"), err=True)
+    if broken:
+        raise InputError("; ".join(map(str, broken)))
 
 
 @contextlib.contextmanager

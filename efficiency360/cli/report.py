@@ -12,7 +12,9 @@ from efficiency360.cli.arguments import Images, Lang, ScorecardPath
 EXAMPLES = (
     "Examples:\n\n"
     "e360 report result/scorecard.json --out report.html\n\n"
-    "For a spreadsheet: e360 report result/ --format csv"
+    "For a spreadsheet: e360 report result/ --format csv\n\n"
+    "On paper: e360 report result/ --format pdf\n\n"
+    "For the Hugging Face hub: e360 report result/ --format model-card --out README.md"
 )
 
 
@@ -20,7 +22,9 @@ def command(
     scorecard: ScorecardPath,
     format_: Annotated[
         str,
-        typer.Option("--format", help="html, csv, junit, sarif, markdown or json (see e360 list)."),
+        typer.Option(
+            "--format", help="html, pdf, csv, junit, sarif, markdown, model-card, badge or json (see e360 list)."
+        ),
     ] = "html",
     lang: Lang = "en",
     images: Images = None,
@@ -31,21 +35,18 @@ def command(
 ) -> int:
     """Render a scorecard in a format, as a self-contained page for example; again and byte-identical."""
     from efficiency360.cli.options import parse_language  # noqa: PLC0415 - keeps --help fast
-    from efficiency360.errors import InputError  # noqa: PLC0415
     from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.render import figures  # noqa: PLC0415
-    from efficiency360.render.formats import FORMATS  # noqa: PLC0415
+    from efficiency360.render.formats import content, find  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
     from efficiency360.scorecards import read_scorecard, scorecard_file  # noqa: PLC0415
-    from efficiency360.spec import suggest  # noqa: PLC0415
 
-    if format_ not in FORMATS:
-        raise InputError(f"--format {format_}: there is no such format{suggest(format_, FORMATS)}")
+    kind = find(format_)
+    kind.check()
     language = parse_language(lang)
     card = read_scorecard(scorecard)
-    kind = FORMATS[format_]
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
     shown = figures.read(card, scorecard_file(scorecard).parent, images=images) if kind.pictures else None
-    write_atomic(target, kind.render(card, shown, language).encode())
+    write_atomic(target, content(format_, kind, card, shown, language))
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from efficiency360.records import Record
+from efficiency360.strict import Record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

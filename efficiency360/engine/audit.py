@@ -292,4 +292,5 @@ def _scorecard(context: Context, records: tuple[AxisRecord, ...]) -> Scorecard:
         overall=judgement.overall,
         coverage=judgement.coverage,
         verdict=judgement.verdict,
+        business=judgement.business,
     )

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from efficiency360.judge.business import safely
 from efficiency360.judge.relative import NOT_GIVEN, Against
 from efficiency360.judge.scoring import overall_score, score_axes
 from efficiency360.judge.verdict import decide
@@ -29,4 +30,5 @@ def judge(
         overall=overall_score(ranges),
         coverage=len(measured & set(FRAMEWORK_AXES)) / len(FRAMEWORK_AXES),
         verdict=decide(spec, axes, against=against, today=today),
+        business=safely(spec.business, axes, against) if spec.business else None,
     )

@@ -17,6 +17,7 @@ from efficiency360.render.tables import by_measurement, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from efficiency360.business import Business
     from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard
     from efficiency360.render.tables import Key
 
@@ -39,7 +40,8 @@ def render(card: Scorecard) -> str:
     Numbers are in full and without thousands separators; a cell is empty where there is nothing to say. `caveats` holds
     the ids of what a reader must know: of the axis, then of the model, then of the data. `worse_by` and its ends are
     positive where the number is worse than the baseline's, in its unit or, where `worse_relative`, as a share of it;
-    `rules` says what came of the rules on the number, with their waivers.
+    `rules` says what came of the rules on the number, with their waivers. What a year costs comes last, as the axis
+    `business`, in the currency that its unit names.
     """
     about = card.subject.caveats + (card.dataset.caveats if card.dataset else ())
     page = io.StringIO()
@@ -47,6 +49,7 @@ def render(card: Scorecard) -> str:
     writer.writerow(COLUMNS)
     rules = by_measurement(card.verdict.rules)
     writer.writerows(row for axis in card.axes for row in _rows(axis, about, rules))
+    writer.writerows(_business(card.business) if card.business else ())
     return page.getvalue()
 
 
@@ -58,6 +61,30 @@ def _rows(
         judged = rules.get(key_of(measurement), ())
         cells = (*_cells(measurement), caveats, *_against(judged), "; ".join(map(_said, judged)))
         yield [axis.id, *map(harmless, cells)]
+
+
+def _business(found: Business) -> Iterator[list[str]]:
+    """Yearly cost, saving and pay-back; what is not known has no row."""
+    currency = found.assumptions.currency
+    units = {"machine_hours": "h", "energy_kwh": "kWh", "devices_needed": "machines"}
+    amounts = [
+        (f"{name}{end}", getattr(side, name))
+        for side, end in ((found.yearly, ""), (found.baseline, "_baseline"))
+        for name in (type(side).model_fields if side else ())
+    ]
+    for name, amount in [*amounts, ("saving", found.saving)]:
+        if amount is not None:
+            unit = units.get(name.removesuffix("_baseline"), currency)
+            yield _business_row(name, unit, amount.value, amount.low, amount.high, amount.level)
+    if found.payback:
+        yield _business_row("payback", "years", found.payback.value, found.payback.low, found.payback.high, None)
+
+
+def _business_row(name: str, unit: str, *numbers: float | None) -> list[str]:
+    value, low, high, level = ("" if one is None else str(one) for one in numbers)
+    known = {"axis": "business", "name": f"business.{name}", "value": value, "unit": unit}
+    known |= {"low": low, "high": high, "level": level}
+    return [known.get(column, "") for column in COLUMNS]
 
 
 def _cells(measurement: Measurement) -> Iterator[str]:

@@ -7,6 +7,7 @@ All prose is in `templates/report.<language>.toml`, all markup in `templates/rep
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from efficiency360.radii import EPS, levels, told
 from efficiency360.render import editions, text
 from efficiency360.render.axis_views import sort_caveats
 from efficiency360.render.brief import Speech
+from efficiency360.render.business import business
 from efficiency360.render.charts.heat import STEPS
 from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
@@ -25,6 +27,7 @@ from efficiency360.render.language import Language, speech, translated, visible,
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
+from efficiency360.render.wording import words as section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,6 +76,7 @@ def _edition(card: Scorecard, figures: Figures | None, language: Language) -> st
     catalogued = translated(card, language)
     told = speech(language)
     view = page(catalogued, words(language), figures, Speech(words(language), told["title"], told["told"]))
+    view = replace(view, business=business(card, section("business", language)))
     return fill("edition.html.j2", language, card=catalogued, page=view, frameworks=governance(card))
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from markupsafe import Markup, escape
 
-from efficiency360.render import text
+from efficiency360.render import text, wording
 from efficiency360.render.translation import Catalogue, catalogue
 
 if TYPE_CHECKING:
@@ -24,11 +22,9 @@ _LONGEST = 10_000
 _BRACES = str.maketrans({"{": "{{", "}": "}}"})
 
 
-@cache
 def words(language: Language) -> dict[str, Any]:
     """The prose of one language."""
-    source = files("efficiency360.render").joinpath("templates", f"report.{language}.toml")
-    return tomllib.loads(source.read_text(encoding="utf-8"))
+    return wording.words("report", language)
 
 
 def visible(value: str) -> str:

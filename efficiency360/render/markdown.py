@@ -6,14 +6,16 @@ cell; names stand in code spans, of which GitHub makes neither mentions nor link
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
+from efficiency360.render.business import business
+from efficiency360.render.github_text import code, sentence
 from efficiency360.render.release import beyond
 from efficiency360.render.results import RuleView, by_urgency, gather, rule_views, split_reason, why_open
 from efficiency360.render.tables import notable
+from efficiency360.render.wording import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,22 +30,9 @@ _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _RULES = ("Rule", "Measured", "Limit", "Outcome")
 _NUMBERS = ("Measurement", "Value", "Interval", "n")
 _SHOWN, _SHOWN_RESULTS, _SHOWN_BELOW = 8, 3, 5
-_LONGEST, _LONGEST_NAME = 500, 120
 _FRAME = 300
 """Room for what stands around the lines of a section."""
 _LEFT_OUT = "{n:,} more are left out here, for GitHub takes no longer texts; `scorecard.json` has them all."
-_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ESCAPED = str.maketrans(_HTML | {char: f"\\{char}" for char in "\\`*_[]|~$!"} | {"@": "\N{FULLWIDTH COMMERCIAL AT}"})
-_SPAN = str.maketrans({"`": "'", "|": "\N{BROKEN BAR}"})
-_LINKS = (
-    (re.compile(r":(?=//)"), "\N{FULLWIDTH COLON}"),
-    (re.compile(r"(?i)(?<=www)\."), "\N{FULLWIDTH FULL STOP}"),
-    (re.compile(r"#(?=\d)"), "\N{FULLWIDTH NUMBER SIGN}"),
-    (re.compile(r"(?i)(?<=\bgh)-(?=\d)"), "\N{NON-BREAKING HYPHEN}"),
-)
-"""What GitHub makes links of after it has undone escapes, so that only another character helps."""
-_STARTS = re.compile(r"^(\d*)([-+#=.)])(?=[\s=#-]|$)")
-"""What would begin a list, a heading or a line under one."""
 
 
 def render(card: Scorecard, most: int = COMMENT) -> str:
@@ -60,6 +49,7 @@ def render(card: Scorecard, most: int = COMMENT) -> str:
     page += _table(_RULES, (row for group in above for row in _rows(group, _failing(group))), most // 4)
     page += _list("### Waivers", _waivers(groups), most // 8)
     page += _list("### Critical caveats", _critical(card), most // 8)
+    page += _business(card, most // 4)
     below = (row for group in gather(others, _SHOWN_BELOW) for row in _rows(group, group.shown))
     page += _folded(f"{'Other' if told else 'All'} results ({len(others):,})", _RULES, below, (most - len(page)) // 2)
     return page + _folded("Key measurements", _NUMBERS, _numbers(card), most - len(page))
@@ -67,11 +57,11 @@ def render(card: Scorecard, most: int = COMMENT) -> str:
 
 def _head(card: Scorecard) -> Iterator[str]:
     measured = round(card.coverage * len(FRAMEWORK_AXES))
-    data = f"{_code(card.dataset.name)} ({card.dataset.n:,} images)" if card.dataset else "no data"
-    yield f"## {_WORDS[card.verdict.outcome]}: {_code(card.subject.name)}"
+    data = f"{code(card.dataset.name)} ({card.dataset.n:,} images)" if card.dataset else "no data"
+    yield f"## {_WORDS[card.verdict.outcome]}: {code(card.subject.name)}"
     yield ""
     yield (
-        f"Audit {_code(card.audit.title)} on {data}; {text.overall(card)};"
+        f"Audit {code(card.audit.title)} on {data}; {text.overall(card)};"
         f" {measured} of {len(FRAMEWORK_AXES)} axes measured"
     )
     for line in _beside_the_rules(card):
@@ -82,9 +72,9 @@ def _head(card: Scorecard) -> Iterator[str]:
 def _beside_the_rules(card: Scorecard) -> Iterator[str]:
     """What the verdict compares with, and what it says beyond its rules, such as a required axis that is missing."""
     if card.verdict.baseline is not None:
-        yield f"Its numbers are {_text(text.baseline(card.verdict.baseline))}"
+        yield f"Its numbers are {sentence(text.baseline(card.verdict.baseline))}"
     more = beyond(card.verdict)
-    yield from map(_text, more[:_SHOWN])
+    yield from map(sentence, more[:_SHOWN])
     if len(more) > _SHOWN:
         yield _LEFT_OUT.format(n=len(more) - _SHOWN)
 
@@ -98,41 +88,57 @@ def _rows(group: RuleGroup, findings: Iterable[Finding]) -> Iterator[tuple[str, 
     """What a rule found, and in a last row how much more there is."""
     yield from map(_rule, findings)
     if group.folded:
-        yield _code(group.rule), _text(group.more), "", ""
+        yield code(group.rule), sentence(group.more), "", ""
 
 
 def _rule(finding: Finding) -> tuple[str, ...]:
     view = finding.view
     result = view.result
-    which = _text(finding.which) or (_code(text.joined(result.params)) if result.params else "")
+    which = sentence(finding.which) or (code(text.joined(result.params)) if result.params else "")
     number = [_measured(view)] if result.measured is not None and not finding.which else []
     if result.comparison is not None:
-        number.append(_text(text.compared(result, view.unit)))
+        number.append(sentence(text.compared(result, view.unit)))
     if result.needed is not None and result.outcome == "inconclusive":
         number.append(f"{result.needed:,} images in all would decide it")
     if (why := why_open(result)) or not number:
-        number.append(_text(why or split_reason(result)[1].strip()))
+        number.append(sentence(why or split_reason(result)[1].strip()))
     outcome = f"{_MARKS[result.outcome]} {text.outcome(result)}{text.weight(result)}"
-    rule = _code(result.rule) + (f"<br>{which}" if which else "")
-    return rule, "<br>".join(number), _text(text.limit(result, view.unit)), outcome
+    rule = code(result.rule) + (f"<br>{which}" if which else "")
+    return rule, "<br>".join(number), sentence(text.limit(result, view.unit)), outcome
 
 
 def _measured(view: RuleView) -> str:
     result, unit = view.result, view.unit
     assert result.measured is not None  # noqa: S101 - the caller looked
     around = f" ({text.spread(result.interval, unit)})" if result.interval else ""
-    return f"{_text(text.title(result.measurement))} {_text(text.quantity(result.measured, unit) + around)}"
+    return f"{sentence(text.title(result.measurement))} {sentence(text.quantity(result.measured, unit) + around)}"
 
 
 def _waivers(groups: Iterable[RuleGroup]) -> Iterator[str]:
     found = ((group.rule, text.waiver(group.worst.result)) for group in groups)
-    yield from (f"{_code(rule)}: {_text(waiver)}" for rule, waiver in found if waiver)
+    yield from (f"{code(rule)}: {sentence(waiver)}" for rule, waiver in found if waiver)
 
 
 def _critical(card: Scorecard) -> Iterator[str]:
     about = (*card.subject.caveats, *(card.dataset.caveats if card.dataset else ()))
     found = [("", caveat) for caveat in about] + [(f"{axis.id}: ", one) for axis in card.axes for one in axis.caveats]
-    yield from (_text(f"{where}{caveat.text}") for where, caveat in found if caveat.severity == "critical")
+    yield from (sentence(f"{where}{caveat.text}") for where, caveat in found if caveat.severity == "critical")
+
+
+def _business(card: Scorecard, room: int) -> str:
+    """What a year costs: the sentences, and the figures and what they rest on folded away."""
+    found = business(card, words("business"))
+    if found is None:
+        return ""
+    rows = ((sentence(row.label), *(_in_cell(cell.value, cell.range) for cell in row.cells)) for row in found.rows)
+    given = ((sentence(one.label), sentence(one.value)) for one in found.assumptions)
+    page = _list(f"### {found.heading}", map(sentence, (*found.lead, *found.notes)), room // 2)
+    page += _folded(found.figures_heading, ("", *found.heads), rows, room // 4)
+    return page + _folded(found.assumptions_heading, ("", ""), given, room // 4)
+
+
+def _in_cell(value: str, around: str) -> str:
+    return "<br>".join(sentence(one) for one in (value, around) if one)
 
 
 def _numbers(card: Scorecard) -> Iterator[tuple[str, ...]]:
@@ -140,16 +146,16 @@ def _numbers(card: Scorecard) -> Iterator[tuple[str, ...]]:
         shared = text.common(axis.measurements)
         yield from (_number(measurement, which, shared) for measurement, which in notable(axis))
         if axis.status != "measured":
-            yield _code(axis.id), _text(f"{axis.status}: {axis.reason}"), "", ""
+            yield code(axis.id), sentence(f"{axis.status}: {axis.reason}"), "", ""
 
 
 def _number(measurement: Measurement, which: str, shared: dict[str, Param]) -> tuple[str, ...]:
     params = text.params(measurement, shared)
-    name = _text(text.title(measurement.name)) + (f" ({which})" if which else "")
+    name = sentence(text.title(measurement.name)) + (f" ({which})" if which else "")
     return (
-        name + (f"<br>{_code(params)}" if params else ""),
-        _text(text.quantity(measurement.value, measurement.unit)),
-        _text(text.spread(measurement.interval, measurement.unit)) if measurement.interval else "",
+        name + (f"<br>{code(params)}" if params else ""),
+        sentence(text.quantity(measurement.value, measurement.unit)),
+        sentence(text.spread(measurement.interval, measurement.unit)) if measurement.interval else "",
         "" if measurement.n is None else f"{measurement.n:,}",
     )
 
@@ -180,16 +186,3 @@ def _fitting(lines: Sequence[str], room: int) -> Iterator[str]:
             yield from ("", _LEFT_OUT.format(n=len(lines) - index))
             return
         yield line
-
-
-def _text(value: str) -> str:
-    """A sentence from outside, as itself and nothing more, on one line."""
-    value = _STARTS.sub(r"\1\\\2", text.plain(text.cut(value, _LONGEST)).strip().translate(_ESCAPED))
-    for pattern, instead in _LINKS:
-        value = pattern.sub(instead, value)
-    return value
-
-
-def _code(name: str) -> str:
-    """A name from outside as a code span, in which GitHub obeys nothing."""
-    return f"`{text.plain(text.cut(name, _LONGEST_NAME)).strip().translate(_SPAN) or '(no name)'}`"

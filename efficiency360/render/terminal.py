@@ -10,17 +10,19 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from efficiency360.records import FRAMEWORK_AXES
+from efficiency360.records import FRAMEWORK_AXES, Caveat
 from efficiency360.render import text
+from efficiency360.render.business import business
 from efficiency360.render.results import RuleView, gather
 from efficiency360.render.tables import notable
+from efficiency360.render.wording import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import RenderableType
 
-    from efficiency360.records import AxisRecord, Caveat, Measurement, RuleResult, Scorecard, Verdict
+    from efficiency360.records import AxisRecord, Measurement, RuleResult, Scorecard, Verdict
     from efficiency360.render.results import RuleGroup
 
 _OUTCOMES = {
@@ -35,7 +37,8 @@ _SHOWN_RESULTS = 3
 
 def show(card: Scorecard, console: Console) -> None:
     """Print a scorecard."""
-    console.print(Group(*_header(card), *(_axis(card, axis) for axis in card.axes), _footer(card)))
+    axes = (_axis(card, axis) for axis in card.axes)
+    console.print(Group(*_header(card), *axes, *_business(card), _footer(card)))
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:
@@ -119,6 +122,26 @@ def _caveat(caveat: Caveat) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_row(Text(mark, style), _plain(caveat.text, "dim" if caveat.severity == "info" else ""))
     return table
+
+
+def _business(card: Scorecard) -> Iterator[RenderableType]:
+    """What a year costs, where the audit file states prices."""
+    found = business(card, words("business"))
+    if found is None:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", width=26, overflow="fold")
+    for head in found.heads:
+        table.add_column(_plain(head), justify="right", overflow="fold")
+    for row in found.rows:
+        table.add_row(_plain(row.label), *(Group(_plain(cell.value), _plain(cell.range, "dim")) for cell in row.cells))
+    lines = [_plain(sentence) for sentence in found.lead]
+    notes = [Padding(_caveat(_remark(note)), (0, 0, 0, 2)) for note in found.notes]
+    yield Group(_plain(found.heading, "bold cyan"), Padding(Group(*lines, "", table), (0, 0, 0, 2)), *notes, "")
+
+
+def _remark(note: str) -> Caveat:
+    return Caveat(id="business", severity="info", text=note)
 
 
 def _footer(card: Scorecard) -> RenderableType:

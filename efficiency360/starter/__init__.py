@@ -12,6 +12,8 @@ from efficiency360.errors import InputError
 
 CI = Literal["github", "gitlab", "none"]
 AUDIT, REPORTS, IGNORED = "audits/release.toml", "reports/README.md", "e360-out/"
+PILOT: Final = "audits/pilot.toml"
+PLANS: Final = {"en": "pilot/plan.en.md", "ja": "pilot/plan.ja.md"}
 GITLAB_ENTRY, GITLAB_JOB = ".gitlab-ci.yml", ".gitlab/e360.yml"
 GITLAB_INCLUDE: Final = f"include:\n  - local: {GITLAB_JOB}\n"
 _JOBS: Final = {"github": ".github/workflows/e360.yml", "gitlab": GITLAB_JOB}
@@ -38,11 +40,15 @@ class Subject:
         Raises:
             InputError: a name would mean something else in a workflow than on the disk.
         """
+        return self.audited_by(AUDIT)
+
+    def audited_by(self, audit: str) -> str:
+        """As `command`, by another audit file."""
         given = [self.model, *(["--arch", self.arch] if self.arch else []), "--data", self.data]
         for name in given:
             if not name.isprintable() or "${{" in name:
                 raise InputError(f"{name!a:.90} would not mean itself in a workflow; rename it")
-        return shlex.join(["e360", "audit", *given, "--audit", AUDIT, "--out", IGNORED.rstrip("/")])
+        return shlex.join(["e360", "audit", *given, "--audit", audit, "--out", IGNORED.rstrip("/")])
 
 
 def files(subject: Subject, ci: CI) -> dict[str, str]:
@@ -62,6 +68,11 @@ def files(subject: Subject, ci: CI) -> dict[str, str]:
     if ci == "gitlab":
         found[GITLAB_ENTRY] = GITLAB_INCLUDE
     return found
+
+
+def pilot() -> str:
+    """The audit file of a pilot."""
+    return _text("pilot.toml")
 
 
 def ignoring(text: str) -> str:

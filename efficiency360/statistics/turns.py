@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from efficiency360.records import Caveat, Environment, Interval, Number, Record, SubjectRecord
+from efficiency360.records import Caveat, Environment, Interval, SubjectRecord
 from efficiency360.statistics.intervals import LEVEL
+from efficiency360.strict import Number, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

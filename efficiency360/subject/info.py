@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from efficiency360.dataset.preprocess import Preprocess
-from efficiency360.records import Caveat, Record, SubjectRecord
+from efficiency360.records import Caveat, SubjectRecord
+from efficiency360.strict import Record
 
 if TYPE_CHECKING:
     from efficiency360.subject.request import SubjectRequest

@@ -8,8 +8,8 @@ from pydantic import Field, ValidationError
 
 from efficiency360.dataset.preprocess import Interpolation
 from efficiency360.errors import InputError
-from efficiency360.records import Record
 from efficiency360.spec import read_toml, suggest
+from efficiency360.strict import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

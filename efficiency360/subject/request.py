@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from efficiency360 import zoo
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_file
-from efficiency360.records import Record
+from efficiency360.strict import Record
 from efficiency360.subject.files.parts import external_files, fingerprint, folder_files
 from efficiency360.subject.files.sniff import FileKind, Sniffed, refusal, shown, sniff
 from efficiency360.subject.files.trust import PROGRAMS, holds_objects, modules_beside

@@ -176,3 +176,60 @@ def test_what_git_leaves_out_already_is_not_added_again():
         assert starter.ignoring(text) == text
     assert starter.ignoring("") == "e360-out/\n"
     assert starter.ignoring("my-e360-out/") == "my-e360-out/\ne360-out/\n"
+
+
+PILOT = {"audits/pilot.toml", "pilot/plan.en.md", "pilot/plan.ja.md"}
+
+
+def test_a_pilot_is_an_audit_file_and_its_plan_in_two_languages_and_no_workflow(init, tmp_path):
+    code, out, _ = init("--poc")
+    assert code == 0
+    assert set(_files(tmp_path)) == PILOT | {".gitignore"}
+    assert all(f"wrote   {name}" in out for name in PILOT)
+    spec = load_audit("audits/pilot.toml")
+    for name in PILOT - {"audits/pilot.toml"}:
+        assert all(f"`{rule.id}`" in _files(tmp_path)[name] for rule in spec.rules)
+    assert "--audit audits/pilot.toml" in out.splitlines()[-1]
+
+
+def test_a_plan_made_anew_tells_the_audit_file_that_is_there(init, tmp_path):
+    init("--poc")
+    file = tmp_path / "audits/pilot.toml"
+    file.write_text(file.read_text().replace("at_most = 200\n", "at_most = 35\n"))
+    (tmp_path / "pilot/plan.en.md").unlink()
+    code, out, err = init("--poc")
+    assert code == 0
+    assert "at most 35 ms" in _files(tmp_path)["pilot/plan.en.md"]
+    assert "at_most = 35" in _files(tmp_path)["audits/pilot.toml"]
+    assert "kept    audits/pilot.toml" in err
+    assert "wrote   pilot/plan.en.md" in out
+
+
+def test_a_pilot_is_written_over_by_force_only(init, tmp_path):
+    init("--poc")
+    (tmp_path / "pilot/plan.ja.md").write_text("mine")
+    before = _files(tmp_path)
+    code, out, err = init("--poc")
+    assert (code, out) == (2, "")
+    assert "nothing written" in err
+    assert _files(tmp_path) == before
+    assert init("--poc", "--force")[0] == 0
+    assert _files(tmp_path)["pilot/plan.ja.md"] != "mine"
+
+
+def test_a_mistake_in_the_audit_file_of_a_pilot_is_one_line_and_nothing_is_written(init, tmp_path):
+    (tmp_path / "audits").mkdir()
+    (tmp_path / "audits/pilot.toml").write_text('titel = "x"\n')
+    code, out, err = init("--poc")
+    assert (code, out) == (2, "")
+    assert "did you mean 'title'" in err
+    assert set(_files(tmp_path)) == {"audits/pilot.toml"}
+
+
+def test_a_pilot_audits_a_model_of_ones_own(init, tmp_path):
+    (tmp_path / "new.pt").touch()
+    code, out, _ = init("--poc", "--model", "new.pt", "--data", "digits")
+    assert code == 0
+    line = "e360 audit new.pt --data digits --audit audits/pilot.toml --out e360-out"
+    assert line in out
+    assert all(line in _files(tmp_path)[name] for name in ("pilot/plan.en.md", "pilot/plan.ja.md"))

@@ -14,9 +14,10 @@ import pytest
 from rich.console import Console
 
 from efficiency360.cli.app import run
-from efficiency360.records import AxisRecord, Interval, Measurement, Record, RuleResult, Scorecard, Series, Waived
+from efficiency360.records import AxisRecord, Interval, Measurement, RuleResult, Scorecard, Series, Waived
 from efficiency360.render import csv, gallery, html
 from efficiency360.render.terminal import show, show_verdict
+from efficiency360.strict import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

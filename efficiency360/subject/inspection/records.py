@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from efficiency360.records import Record
+from efficiency360.strict import Record
 
 
 class TensorRecord(Record):

@@ -1,0 +1,124 @@
+"""A history as a page of its own: a figure and a table a number, offline, without scripts.
+
+Its words are in `templates/history.<language>.toml`; where things stand in a figure is decided here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from efficiency360.render import html, text
+from efficiency360.render.timeline import arrange
+from efficiency360.render.wording import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from efficiency360.judge.history import History
+    from efficiency360.render.timeline import Spot, Strip
+
+WIDTH, HEIGHT = 640, 150
+_LEFT, _RIGHT, _TOP, _BOTTOM = 86, 12, 14, 24
+_AIR = 0.08
+_TICKS, _LABELS = 4, 16
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis and what stands there."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A release in a figure: its dot at (x, y), y None where there is no number; its interval from `low` to `high`.
+
+    `line` is where a line comes from, None where none may; `between` is where a break stands, None where there is none.
+    """
+
+    spot: Spot
+    x: float
+    y: float | None = None
+    low: float | None = None
+    high: float | None = None
+    line: tuple[float, float] | None = None
+    between: float | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number over time, as places in a drawing of WIDTH x HEIGHT."""
+
+    strip: Strip
+    marks: tuple[Mark, ...]
+    levels: tuple[Tick, ...]
+    releases: tuple[Tick, ...]
+    left: float = _LEFT
+    right: float = WIDTH - _RIGHT
+    top: float = _TOP
+    bottom: float = HEIGHT - _BOTTOM
+
+
+def render(history: History, language: str = "en") -> str:
+    """The page; the same history gives the same bytes. Everything in it is taken to be hostile.
+
+    Args:
+        history: the releases and their trends.
+        language: `en` or `ja`.
+    """
+    said = words("history", language)
+    view = arrange(history, said)
+    figures = {block.axis: [figure(strip) for strip in block.strips] for block in view.blocks}
+    return html.fill("history.html.j2", h=said, view=view, figures=figures, width=WIDTH, height=HEIGHT)
+
+
+def figure(strip: Strip) -> Figure:
+    """Where the numbers of a strip stand."""
+    ends = [end for spot in strip.spots for end in (spot.low, spot.value, spot.high) if end is not None]
+    low, high = _widened(min(ends, default=0.0), max(ends, default=1.0))
+    step = (WIDTH - _LEFT - _RIGHT) / max(1, len(strip.spots))
+
+    def up(value: float | None) -> float | None:
+        return None if value is None else HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
+
+    places = [(_LEFT + step * (index + 0.5), up(spot.value)) for index, spot in enumerate(strip.spots)]
+    marks = tuple(
+        Mark(
+            spot,
+            x,
+            y,
+            up(spot.low),
+            up(spot.high),
+            line=_from(places, index) if spot.joined else None,
+            between=x - step / 2 if spot.note else None,
+        )
+        for index, (spot, (x, y)) in enumerate(zip(strip.spots, places, strict=True))
+    )
+    levels = tuple(Tick(up(value) or 0.0, text.quantity(value, strip.unit)) for value in _nice(low, high))
+    every = math.ceil(len(places) / _LABELS)
+    releases = tuple(Tick(x, str(index + 1)) for index, (x, _) in enumerate(places) if index % every == 0)
+    return Figure(strip, marks, levels, releases)
+
+
+def _from(places: Sequence[tuple[float, float | None]], index: int) -> tuple[float, float] | None:
+    x, y = places[index - 1]
+    return None if y is None else (x, y)
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """A range with some air around it; around a single number as much as it takes to have one."""
+    air = _AIR * (high - low) or 0.05 * abs(high) or 0.5
+    return low - air, high + air
+
+
+def _nice(low: float, high: float) -> Iterator[float]:
+    """A few round numbers within a range."""
+    raw = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
+    first = math.ceil(low / step)
+    yield from (round(index * step, 12) for index in range(first, math.floor(high / step) + 1))

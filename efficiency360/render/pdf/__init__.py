@@ -1,0 +1,98 @@
+"""The report as a PDF: the page in one language, prepared for WeasyPrint, which lays it out and fetches nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from efficiency360.errors import InputError
+from efficiency360.render import html
+from efficiency360.render.wording import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from efficiency360.records import Scorecard
+    from efficiency360.render.figures import Figures
+    from efficiency360.render.language import Language
+
+_BREAKS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
+"""What WeasyPrint raises where a layout is too much for it, such as a grid that goes on over the end of a page."""
+
+
+def check() -> None:
+    """See that a PDF can be made here, before anything is computed for it.
+
+    Raises:
+        InputError: WeasyPrint is not installed, or lacks the libraries of the system that it needs.
+    """
+    try:
+        import weasyprint  # noqa: F401, PLC0415 - an extra
+    except ImportError:
+        raise InputError("--format pdf needs WeasyPrint: pip install 'efficiency360[pdf]'") from None
+    except OSError as error:
+        raise InputError(
+            "--format pdf: WeasyPrint does not find Pango, which the system has to bring"
+            f" (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0): {error}"
+        ) from None
+
+
+def render(card: Scorecard, figures: Figures | None = None, language: Language = "en") -> bytes:
+    """The report as a PDF of A4 pages; the same scorecard, figures and fonts give the same bytes.
+
+    Args:
+        card: the scorecard.
+        figures: what `figures.read` took from the evidence beside it.
+        language: `en` or `ja`; the page holds this one only.
+
+    Raises:
+        InputError: as `check`; or the page cannot be laid out.
+    """
+    check()
+    return printed(html.render(card, figures, language=language), language)
+
+
+def printed(page: str, language: str = "en") -> bytes:
+    """A page of ours as a PDF.
+
+    Raises:
+        InputError: it cannot be laid out.
+    """
+    with _quiet():
+        try:
+            return _laid_out(page, language, plainly=False)
+        except _BREAKS:  # a second try without columns
+            try:
+                return _laid_out(page, language, plainly=True)
+            except _BREAKS as error:
+                why = f"{type(error).__name__} {error}".strip()
+                raise InputError(f"--format pdf: WeasyPrint cannot lay this report out ({why}); use html") from error
+
+
+def _laid_out(page: str, language: str, *, plainly: bool) -> bytes:
+    from weasyprint import CSS, HTML  # noqa: PLC0415 - an extra, and a third of a second
+    from weasyprint.urls import URLFetcher  # noqa: PLC0415
+
+    from efficiency360.render.pdf.prepare import prepare  # noqa: PLC0415
+
+    document = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}))
+    document.wrapper_element = prepare(document.etree_element, words("pdf", language), plainly=plainly)
+    looks = files("efficiency360.render").joinpath("templates", "pdf.css").read_text(encoding="utf-8")
+    made: Any = document.write_pdf(stylesheets=[CSS(string=looks)], optimize_images=False, pdf_tags=True)
+    return bytes(made)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what WeasyPrint says about rules of the style sheet that are for screens."""
+    loggers = [logging.getLogger(name) for name in ("weasyprint", "fontTools", "fontTools.subset")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

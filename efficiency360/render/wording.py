@@ -1,0 +1,17 @@
+"""The words of a section in a language: `templates/<section>.<language>.toml`, one file for each of both."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "ja")
+
+
+@cache
+def words(section: str, language: str = "en") -> dict[str, Any]:
+    """All texts of a section; every language has the same keys, and the same {placeholders} in each text."""
+    file = files("efficiency360.render") / "templates" / f"{section}.{language}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))
