@@ -25,6 +25,10 @@ SAME = {
     "dash",
     "pair",
     "axis.n",
+    "charts.groups.n",
+    "charts.latency.point",
+    "charts.latency.quantile",
+    "charts.resolution.size",
     "columns.n",
     "columns.gmacs",
     "columns.macs",
@@ -108,7 +112,7 @@ class Tree(HTMLParser):
         pointers = [found.get("for", ""), found.get("href", "#").removeprefix("#")]
         self.targets |= {*pointers, *found.get("aria-labelledby", "").split()}
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, _: str) -> None:
         self.languages.pop()
         self.tags.pop()
 
@@ -139,19 +143,27 @@ def test_the_japanese_edition_says_nothing_in_english_that_is_not_marked(both: T
     assert [one for one in said if not any(test in one for test in ours)] == []
 
 
-@pytest.mark.parametrize("folder", sorted(path.parent for path in REPORTS.glob("*/scorecard.json")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "folder", sorted(path.parent for path in REPORTS.glob("*/scorecard.json")), ids=lambda path: path.name
+)
 def test_kept_reports_are_japanese_throughout(folder: Path) -> None:
     told = Tree(html.render(read_scorecard(folder), language="ja"))
     said = [re.sub(r"\(\w+Error: .*\)", "", one) for language, one in told.texts if language == "ja"]
     prose = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{3,} [a-z]{2,}\b")
-    names = {cell for axis in read_scorecard(folder).axes for one in axis.series for cells in one.columns.values() for cell in cells}
+    names = {
+        cell
+        for axis in read_scorecard(folder).axes
+        for one in axis.series
+        for cells in one.columns.values()
+        for cell in cells
+    }
     assert [one for one in said if prose.search(one) and one not in names] == []
 
 
-def test_what_has_no_translation_is_marked_as_english(
-    card_of: Callable[..., Scorecard], cost: AxisRecord
-) -> None:
-    strange = Caveat(id="acme.wet", severity="warning", text="Measured in the <b>rain</b>. Only 7 images: the intervals are wide.")
+def test_what_has_no_translation_is_marked_as_english(card_of: Callable[..., Scorecard], cost: AxisRecord) -> None:
+    strange = Caveat(
+        id="acme.wet", severity="warning", text="Measured in the <b>rain</b>. Only 7 images: the intervals are wide."
+    )
     card = card_of((cost.model_copy(update={"caveats": (strange,)}),))
     page = html.render(card, language="ja")
     assert '<span lang="en">Measured in the &lt;b&gt;rain&lt;/b&gt;.</span> 画像が 7 枚しかないため、' in page
@@ -184,8 +196,8 @@ class TestEditions:
         )
 
     def test_a_picture_stands_on_the_page_once_however_often_it_is_shown(self) -> None:
-        shown = '<img src="data:image/png;base64,AAAA" width="4" height="3" alt="{}" class="pixels">'
-        told = {"en": Markup(shown.format("a cat")), "ja": Markup(shown.format("猫"))}
+        shown = Markup('<img src="data:image/png;base64,AAAA" width="4" height="3" alt="{}" class="pixels">')
+        told = {language: shown.format(name) for language, name in {"en": "a cat", "ja": "猫"}.items()}
         bodies, pictures = editions.joined(told)
         assert pictures.count("data:image/png;base64,AAAA") == 1
         assert not any("base64" in body for body in bodies.values())
