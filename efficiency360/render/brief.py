@@ -64,7 +64,7 @@ class Speech:
         """The measurement that a rule speaks of, with what tells it from others of its name."""
         title = self.title(view.result.measurement)
         told = {key: value for key, value in view.result.params.items() if key not in _HOW}
-        return self.words["pair_of"].format(what=title, which=middle(joined(told), _NAMED)) if told else title
+        return self.words["pair_of"].format(what=title, which=self.say(middle(joined(told), _NAMED))) if told else title
 
 
 def changes(views: Sequence[RuleView], speech: Speech) -> tuple[Change, ...]:
@@ -84,7 +84,7 @@ def kept(views: Sequence[RuleView], speech: Speech) -> tuple[Kept, ...]:
     return tuple(
         Kept(
             speech.what(view),
-            together(quantity(view.result.measured, view.unit)),
+            together(speech.say(quantity(view.result.measured, view.unit))),
             limit(view, speech.words, speech.say),
         )
         for view in worst
@@ -218,11 +218,13 @@ def _what_now(card: Scorecard, lights: Sequence[Light], views: Sequence[RuleView
 
 
 def _next_version(card: Scorecard, lights: Sequence[Light], words: Mapping[str, str]) -> str:
-    graded = [(light.axis.score.score, light.axis.title) for light in lights if light.axis.score.score is not None]
+    graded = [(one.score, light.axis.title, one.grade) for light in lights if (one := light.axis.score).score is not None]
     if not scored(card) or not graded:
         return words["yardstick"]
-    score, title = min(graded)
-    return words["weakest"].format(axis=title, score=f"{score:g}")
+    score, title, grade = min(graded)
+    rest = sum(light.axis.score.score is None for light in lights)
+    kind = "weakest" if grade != "A" else "weakest_open" if rest else "weakest_good"
+    return words[kind].format(axis=title, score=f"{score:g}", n=len(graded), rest=rest)
 
 
 def _model(card: Scorecard) -> str:

@@ -21,7 +21,10 @@ State = Literal["failed", "covered", "partly", "open"]
 
 @dataclass(frozen=True)
 class Item:
-    """An item: what it asks, the measurements that answer it, those that are missing, and the rules that judge them."""
+    """An item: what it asks, the measurements that answer it, those that are missing, and the rules that judge them.
+
+    `ungrouped` are those that were measured on groups by properties of the images at most: no groups were given.
+    """
 
     id: str
     asks: str
@@ -29,6 +32,7 @@ class Item:
     measured: tuple[str, ...]
     missing: tuple[str, ...]
     rules: tuple[str, ...]
+    ungrouped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,19 @@ def _of_people(axis: AxisRecord) -> bool:
 def _item(card: Scorecard, item: dict[str, Any]) -> Item:
     wanted = tuple(item["measurements"])
     there = {one.name for axis in card.axes if _of_people(axis) for one in axis.measurements}
+    without = {axis.id for axis in card.axes if not _of_people(axis)}
     results = [one for one in card.verdict.rules if one.measurement in there.intersection(wanted)]
     broken = any(one.outcome == "fail" and not (one.waiver and one.waiver.active) for one in results)
     measured = tuple(name for name in wanted if name in there)
-    missing = tuple(name for name in wanted if name not in there)
-    state: State = "failed" if broken else "open" if not measured else "partly" if missing else "covered"
-    return Item(item["id"], item["asks"], state, measured, missing, tuple(dict.fromkeys(one.rule for one in results)))
+    lacking = tuple(name for name in wanted if name not in there)
+    ungrouped = tuple(name for name in lacking if name.partition(".")[0] in without)
+    state: State = "failed" if broken else "open" if not measured else "partly" if lacking else "covered"
+    return Item(
+        id=item["id"],
+        asks=item["asks"],
+        state=state,
+        measured=measured,
+        missing=tuple(name for name in lacking if name not in ungrouped),
+        rules=tuple(dict.fromkeys(one.rule for one in results)),
+        ungrouped=ungrouped,
+    )

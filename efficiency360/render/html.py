@@ -112,8 +112,6 @@ def _environment(language: Language) -> Environment:
         "radius": radius,
         "levels": levels,
         "percent": _percent,
-        "quantity": text.quantity,
-        "params": text.params,
         **speech(language),
     }
     environment.globals |= {

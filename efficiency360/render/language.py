@@ -46,15 +46,19 @@ def speech(language: Language) -> dict[str, Callable[..., str]]:
             "spread": text.spread,
             "allowed": text.allowed,
             "compared": text.compared,
+            "quantity": text.quantity,
+            "params": text.params,
         }
     told = partial(plainly, known)
     return {
         "say": partial(_marked, known),
         "told": told,
         "title": lambda name: told(text.title(name)),
-        "spread": _spread,
+        "spread": partial(_spread, told),
         "allowed": lambda rule, unit: told(text.allowed(rule, unit)),
         "compared": lambda rule, unit: told(text.compared(rule, unit)),
+        "quantity": lambda value, unit: told(text.quantity(value, unit)),
+        "params": lambda *which: told(text.params(*which)),
     }
 
 
@@ -102,6 +106,6 @@ def _joined(parts: Sequence[tuple[str, bool]]) -> str:
     return said
 
 
-def _spread(interval: Interval | None, unit: str) -> str:
+def _spread(told: Callable[[str], str], interval: Interval | None, unit: str) -> str:
     """An interval as `83.8～89.7 %`."""
-    return text.spread(interval, unit).replace(" to ", "\N{FULLWIDTH TILDE}")
+    return told(text.spread(interval, unit))

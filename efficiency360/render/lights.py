@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from efficiency360.radii import EPS, told
+from efficiency360.render.attacks import ends
 from efficiency360.render.naming import middle
 from efficiency360.render.text import allowed, quantity
 
@@ -99,7 +100,17 @@ def _light(axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], 
     worst = next((view for view in views if view.measurement and view.result.outcome != "pass"), None)
     in_the_way = worst.measurement if worst and worst.result.severity != "info" else None
     found = in_the_way or _first(axis, views)
-    return Light(axis, state, sentence(found, words, axis.naming(found.name), say), _limit(worst, words, say))
+    said = _at_radii(found, axis.record.measurements, words) or sentence(found, words, axis.naming(found.name), say)
+    return Light(axis, state, said, _limit(worst, words, say))
+
+
+def _at_radii(found: Measurement, among: Sequence[Measurement], words: Mapping[str, Any]) -> str:
+    """What attacks of several radii leave: the mildest alone would hide what the strongest does."""
+    both = ends(found, among)
+    if both is None:
+        return ""
+    (small, left), (large, least) = ((told(one.params[EPS]), together(quantity(one.value, one.unit))) for one in both)
+    return str(words["light"]["radii"].format(small=small, left=left, large=large, least=least))
 
 
 def _first(axis: AxisView, views: Sequence[RuleView]) -> Measurement:
@@ -134,7 +145,8 @@ def limit(view: RuleView, words: Mapping[str, Any], say: Callable[[str], str]) -
     """A limit in the language."""
     result = view.result
     relative = result.bound == "no_worse_than_baseline"
-    much = say(allowed(result, view.unit)) if relative else together(quantity(result.limit, view.unit))
+    much = say(allowed(result, view.unit) if relative else quantity(result.limit, view.unit))
+    much = much if relative else together(much)
     return str(words["limit"][result.bound].format(limit=much))
 
 

@@ -7,8 +7,9 @@ other language with the same blanks. What has no entry, such as a sentence of so
 |----------|--------------------------------------------------------------------------|
 | `{x}`    | anything: a name, a file, an error message; carried over as it is         |
 | `{x:n}`  | a number with its unit                                                    |
+| `{x:s}`  | a share without a unit, `0.05`, said in percent                           |
 | `{x?}`   | what has an entry itself, or an error message, or a name                  |
-| `{x:p}`  | params, `class=cat, k=1`                                                   |
+| `{x:p}`  | params, `class=cat, k=1`; keys and values that are ours have entries       |
 | `{x!}`   | what has an entry itself, a number, or the name of a measurement          |
 | `{x*}`   | a list, `a, b and c`, whose parts are translated where they have an entry |
 """
@@ -25,20 +26,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_BLANK = re.compile(r"\{(\w+)(:n|:p|[!?*]|)\}")
+_BLANK = re.compile(r"\{(\w+)(:n|:s|:p|[!?*]|)\}")
 _NUMBER = re.compile(
-    r"[-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?(?: ?(?:%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats))?"
+    r"([-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?)(?: ?(%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats))?"
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(?:\{.*\})?", re.DOTALL)
-_KINDS = {
-    ":n": _NUMBER,
-    ":p": re.compile(r"\w+=(?:(?! is |[:;=]).)*(?:, \w+=(?:(?! is |[:;=]).)*)*", re.DOTALL),
-}
+_SHARE = re.compile(r"0?\.\d{1,6}")
+_PARAMS = re.compile(r"\w+=(?:(?! is |[:;=]).)*(?:, \w+=(?:(?! is |[:;=]).)*)*", re.DOTALL)
+_PARAM = re.compile(r", (?=\w+=)")
+_OURS: Final = frozenset({"against", "attribute", "corruption", "of"})
+"""Params whose values may be words of ours."""
 _ERROR = re.compile(r"\w*(?:Error|Exception|Warning|Interrupt)\b.*", re.DOTALL)
 _PROSE = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 _END = re.compile(r"(?<=[.!?]) (?=\S)")
 _AND = re.compile(r", and |, | and ")
 _LONGEST: Final = 2000
+_CLAUSE = re.compile(r" (?:is|are|was|were|has|have|had|does|do|did) ")
+_SHORT: Final = 24
+"""Of an entry that says less, blanks for names take no clauses: the sentence is another one."""
 _MOST: Final = 16
 """A longer text, or one of more sentences, is none of ours."""
 _DEEPEST: Final = 8
@@ -59,6 +64,11 @@ class _Entry:
     between: tuple[str, ...]
     blanks: tuple[tuple[str, str], ...]
     told: tuple[str, ...]
+
+    @property
+    def short(self) -> bool:
+        """Whether its own words are too few to tell a sentence by."""
+        return sum(map(len, self.between)) < _SHORT
 
     def values(self, text: str) -> Iterator[Mapping[str, str]]:
         """What the blanks hold where the text is this sentence: blanks as short as can be, then as long."""
@@ -142,6 +152,10 @@ class Catalogue:
             return self._whole[text]
         if depth > _DEEPEST or len(text) > _LONGEST:
             return None
+        if _NUMBER.fullmatch(text):
+            return self._number(text)
+        if _PARAMS.fullmatch(text):
+            return self._params(text)
         if text not in self._known:
             self._known[text] = next(self._told(text, depth), None)
         return self._known[text]
@@ -149,13 +163,19 @@ class Catalogue:
     def _told(self, text: str, depth: int) -> Iterator[str]:
         for entry in self._patterns:
             for values in entry.values(text):
+                if entry.short and any(not kind and _CLAUSE.search(values[name]) for name, kind in entry.blanks):
+                    continue
                 filled = {name: self._filled(values[name], kind, depth) for name, kind in entry.blanks}
                 if all(value is not None for value in filled.values()):
                     yield "".join(filled[part] or "" if odd % 2 else part for odd, part in enumerate(entry.told))
 
     def _filled(self, value: str, kind: str, depth: int) -> str | None:
-        if kind in _KINDS:
-            return value if _KINDS[kind].fullmatch(value) else None
+        if kind == ":n":
+            return self._number(value) if _NUMBER.fullmatch(value) else None
+        if kind == ":s":
+            return f"{100 * float(value):g} %" if _SHARE.fullmatch(value) else None
+        if kind == ":p":
+            return self._params(value) if _PARAMS.fullmatch(value) else None
         if kind == "!":
             return self._nested(value, depth + 1)
         if kind == "?":
@@ -165,9 +185,23 @@ class Catalogue:
             return "、".join(self._phrase(one, depth + 1) or one for one in _AND.split(value))
         return value
 
+    def _number(self, text: str) -> str:
+        """A number with a blank before its unit; `1 s` in the catalogue says how the unit is called."""
+        digits, unit = _NUMBER.fullmatch(text).groups()  # type: ignore[union-attr] - the caller looked
+        return f"{digits} {self._whole.get(f'1 {unit}', f'1 {unit}').removeprefix('1 ')}" if unit else text
+
+    def _params(self, text: str) -> str:
+        """Params in the other language; `stat=` and `stat=p95` in the catalogue say how they are called."""
+        return "、".join(map(self._param, _PARAM.split(text)))
+
+    def _param(self, text: str) -> str:
+        key, _, value = text.partition("=")
+        said = self._whole.get(value, value) if key in _OURS else value
+        return self._whole.get(text) or f"{self._whole.get(f'{key}=', f'{key}=')}{said}"
+
     def _nested(self, text: str, depth: int) -> str | None:
         """A phrase within a sentence: one that needs no translation, one with an entry, or sentences with entries."""
-        if _NUMBER.fullmatch(text) or _NAME.fullmatch(text):
+        if _NAME.fullmatch(text):
             return text
         found = self._phrase(text, depth)
         if found is None and depth <= _DEEPEST and (sentences := _END.split(text))[1:] and len(sentences) <= _MOST:

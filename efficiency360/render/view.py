@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _NAMED_SECTORS = 15
 _SHOWN_RESULTS = 5
+_ALL_PASSED = re.compile(r"(\d+) of \1 blocking checks passed")
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,8 @@ def _pictures(card: Scorecard, figures: Figures) -> dict[str, Pictures]:
 
 def _worded(reason: str, results: Sequence[RuleResult]) -> str:
     """A reason of the verdict in which a result of a rule names its measurement in words."""
+    if all_passed := _ALL_PASSED.fullmatch(reason):
+        return f"All blocking checks passed ({all_passed[1]})"
     told = (result for result in results if result.reason and reason.endswith(f": {result.reason}"))
     if result := next(told, None):
         return reason.removesuffix(result.reason) + readable(result)
