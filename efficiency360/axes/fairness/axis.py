@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.fairness import beside, doubts, harm, tables
+from efficiency360.axes.fairness import beside, doubts, harm, kept, tables
 from efficiency360.axes.fairness.answers import Answers, Judged, class_index
 from efficiency360.axes.fairness.gaps import Compared
 from efficiency360.axes.fairness.whatif import what_if_rows
@@ -47,7 +47,9 @@ class Fairness(Axis):
     those of `positive` (of two classes the second, if none is named); of many classes each is compared with the rest
     and the worst named, but for those of fewer than `min_group` images. Equalized odds difference is the larger of the
     gaps in true and false positive rates (Hardt et al. 2016), as in fairlearn, but a group without a positive (or a
-    negative) has no such rate rather than one of 0.
+    negative) has no such rate rather than one of 0, and there is no difference where fewer than two groups have one.
+    `calibration_difference` is of how much surer the model is than right, on average: an expected calibration error
+    would be larger for small groups by chance alone. Robustness, where it ran, is broken down by the same groups.
     What would make these numbers wrong: labels that are biased themselves, which no comparison with labels can show;
     group columns that were guessed; images that the model was trained on; groups that differ in what they show, as
     children's faces do, rather than in how they are treated. A small gap between groups can hide a large one within.
@@ -175,7 +177,7 @@ class Fairness(Axis):
             measurements=(*numbers, *stressed.measurements),
             series=tuple(series),
             caveats=tuple(caveats),
-            samples=(*(sample for one in compared for sample in one.samples()), *stressed.samples),
+            samples=(*(sample for one in compared for sample in kept.samples(one, answers)), *stressed.samples),
         )
 
     def _attributes(self, evidence: Evidence, labels: Labels) -> list[Attribute]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from efficiency360.axes.proportions import proportion
 from efficiency360.records import Interval, Measurement
-from efficiency360.samples import Sample
 from efficiency360.statistics.groups import (
     Shares,
     lowest_share,
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.axes.fairness.answers import Answers, Judged
-    from efficiency360.records import Param
 
 Of = Literal["accuracy", "demographic_parity", "equalized_odds"]
 
@@ -276,34 +274,3 @@ class Compared:
     def excess(self) -> NDArray[np.float64]:
         """Of each judged image (J,) the confidence less 1 where it is right."""
         return self._answers.confidence[self.judged.at] - self._right
-
-    def samples(self) -> Iterator[Sample]:
-        """What each image came to, for what can be compared image by image.
-
-        Of many classes the worst is chosen by chance too, which resampling one of them would not show: no samples.
-        """
-        rows, codes, name = self._answers.rows[self.judged.at], self.judged.codes, self.judged.attribute.name
-        right = self._right.astype(np.float64)
-        for index, group in enumerate(self.judged.groups):
-            mine = codes == index
-            params = {"attribute": name, "group": group}
-            yield Sample("fairness.group_accuracy", params, "mean", right[mine], rows[mine])
-        if self.judged.count < 2:  # noqa: PLR2004 - no gap
-            return
-        params = {"attribute": name}
-        yield Sample("fairness.accuracy_gap", params, "group gap", right, rows, codes)
-        yield Sample("fairness.worst_group_accuracy", params, "group low", right, rows, codes)
-        yield Sample("fairness.calibration_difference", params, "group gap", self.excess, rows, codes)
-        if len(self.rates) == 1:
-            yield from self._samples_of_rates(self.rates[0], rows, {"attribute": name})
-
-    def _samples_of_rates(self, of: Rates, rows: NDArray[np.int64], params: dict[str, Param]) -> Iterator[Sample]:
-        """Whether each image is answered so: all images, those of the class, and these beside the others."""
-        codes, so = self.judged.codes, self._classes == of.label
-        answered = (self._predicted == of.label).astype(np.float64)
-        yield Sample("fairness.demographic_parity_difference", params, "group gap", answered, rows, codes)
-        if of.comparable:
-            both = 2 * codes + so
-            yield Sample("fairness.equalized_odds_difference", params, "larger group gap", answered, rows, both)
-            mine = answered[so], rows[so], codes[so]
-            yield Sample("fairness.equal_opportunity_difference", params, "group gap", *mine)

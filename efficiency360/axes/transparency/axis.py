@@ -46,7 +46,8 @@ class Transparency(Axis):
 
     What would make these numbers wrong: a baseline that the model still recognises, or that is no image that it could
     meet, so that cells count for their edges; an answer so sure that taking cells away shows only at the end. Caveats
-    look for the first and the last. Intervals cover the choice of images. What a map means to people is not measured.
+    look for the first and the last; `doubts` says where each draws its line, and why. Intervals cover the choice of
+    images. What a map means to people is not measured.
     """
 
     id: ClassVar[str] = "transparency"
