@@ -138,7 +138,7 @@ def _as_table(node: Element, children: list[Element], *, marked: bool) -> None:
 def _side_by_side(node: Element) -> None:
     pictured = [child for child in node if _is_picture(child)]
     if len(pictured) > 1 and len(pictured) == len(node):
-        width = f"; width: {100 // len(node) - 2}%" if len(node) <= _FEW else ""
+        width = f"; width: {100 // len(node) - 4}%" if len(node) <= _FEW else ""
         for child in pictured:
             _style(child, f"display: inline-block; vertical-align: top; margin-right: 1%; max-width: 100%{width}")
 
