@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from efficiency360.render.language import Language
 
 _BREAKS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
-"""What WeasyPrint raises where a layout is too much for it, such as a grid that goes on over the end of a page."""
+"""What WeasyPrint raises where a layout is too much for it, such as columns that go on over the end of a page."""
+
+_PLAIN = "*, tr, figure, li { break-inside: auto !important; break-after: auto !important; float: none !important }"
 
 
 def check() -> None:
@@ -63,7 +65,7 @@ def printed(page: str, language: str = "en") -> bytes:
     with _quiet():
         try:
             return _laid_out(page, language, plainly=False)
-        except _BREAKS:  # a second try without columns
+        except _BREAKS:  # a second try, as plain as it gets
             try:
                 return _laid_out(page, language, plainly=True)
             except _BREAKS as error:
@@ -80,6 +82,8 @@ def _laid_out(page: str, language: str, *, plainly: bool) -> bytes:
     document = HTML(string=page, url_fetcher=URLFetcher(allowed_protocols={"data"}))
     document.wrapper_element = prepare(document.etree_element, words("pdf", language), plainly=plainly)
     looks = files("efficiency360.render").joinpath("templates", "pdf.css").read_text(encoding="utf-8")
+    if plainly:
+        looks += _PLAIN
     made: Any = document.write_pdf(stylesheets=[CSS(string=looks)], optimize_images=False, pdf_tags=True)
     return bytes(made)
 

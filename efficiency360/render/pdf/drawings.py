@@ -52,11 +52,20 @@ def complete(drawings: Iterable[Element]) -> None:
     defined = {one.get("id"): one for drawing in all_of_them for one in drawing.iter() if one.get("id")}
     originals = {name: deepcopy(one) for name, one in defined.items() if name}
     for drawing in all_of_them:
+        _fit(drawing, originals)
         own = {one.get("id") for one in drawing.iter()}
         missing = _needed(drawing, originals, own)
         if missing:
             definitions = SubElement(drawing, f"{SVG}defs")
             definitions.extend(deepcopy(originals[name]) for name in missing)
+
+
+def _fit(drawing: Element, originals: Mapping[str, Element]) -> None:
+    """Give a drawing that only shows a symbol the symbol's own frame, so that it is scaled to its place."""
+    shown = [originals.get(one.get("href", "")[1:]) for one in drawing if one.tag == f"{SVG}use"]
+    frames = [one.get("viewBox") for one in shown if one is not None]
+    if drawing.get("viewBox") is None and len(drawing) == len(frames) == 1 and frames[0]:
+        drawing.set("viewBox", frames[0])
 
 
 def _needed(drawing: Element, originals: Mapping[str, Element], own: Iterable[str | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A page of ours made ready for WeasyPrint: folds open, long tables cut, large columns set one after another."""
+"""A page of ours made ready for WeasyPrint: folds open, long tables cut, columns set anew."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 _UNSEEN = frozenset({"sr", "skip"})
 _DROPPED = frozenset({"nav", "button", "input", "script", "template", "dialog"})
-_ROWS = 12
-"""Rows of a folded table that are printed; the rest is in the HTML page and in the spreadsheet."""
+_LONG, _ROWS = 10, 3
+"""From how many rows on a folded table is cut, and to how many; the rest is in the HTML page and in the spreadsheet."""
 _COLUMNS = frozenset({"grid", "inline-grid", "flex", "inline-flex"})
-_SMALL_ELEMENTS, _SMALL_TEXT = 60, 1500
 _CAPTION = 240
 _FEW = 4
+_INLINE = frozenset({"a", "span", "b", "strong", "small"})
+_BLOCKS = frozenset({"div", "section", "ul", "ol", "dl", "table", "figure", "h3", "h4"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def prepare(root: Element, words: Mapping[str, Any], *, plainly: bool = False) -
     Args:
         root: the element `html`.
         words: of the section `pdf`.
-        plainly: without any columns, for a page that is too much for WeasyPrint otherwise.
+        plainly: without any tables of ours, for a page that is too much for WeasyPrint otherwise.
     """
     _drop(root)
     for fold in root.iter("details"):
@@ -73,14 +74,13 @@ def _unfold(fold: Element, words: Mapping[str, Any]) -> None:
     for table in fold.iter("table"):
         for body in table.iter("tbody"):
             rows = list(body)
-            left = len(rows) - _ROWS
-            if left <= _ROWS // 2:
+            if len(rows) <= _LONG:
                 continue
             for row in rows[_ROWS:]:
                 body.remove(row)
             more = body.makeelement("tr", {"class": "more"})
             cell = more.makeelement("td", {"colspan": str(_width(rows[0]))})
-            cell.text = str(words["more_rows"]).format(n=f"{left:,}")
+            cell.text = str(words["more_rows"]).format(n=f"{len(rows) - _ROWS:,}")
             more.append(cell)
             body.append(more)
 
@@ -90,7 +90,7 @@ def _width(row: Element) -> int:
 
 
 def _walk(element: cssselect2.ElementWrapper, rules: cascade.Cascade, state: _State, *, plainly: bool) -> None:
-    """Set columns in rows where they might break a page, and give drawings their own style."""
+    """Set columns anew, and give drawings their own style."""
     node: Element = element.etree_element
     declared = rules.declared(element)
     own = {name: cascade.filled(value, state.variables) for name, value in declared.items() if name.startswith("--")}
@@ -102,30 +102,53 @@ def _walk(element: cssselect2.ElementWrapper, rules: cascade.Cascade, state: _St
     if isinstance(node.tag, str) and node.tag.startswith(drawings.SVG):
         drawings.styled(node, declared, state.variables, state.color)
     elif declared.get("display") in _COLUMNS:
-        _set_in_rows(node, plainly=plainly)
+        _set(node, declared, plainly=plainly)
     for child in element.iter_children():
         _walk(child, rules, state, plainly=plainly)
 
 
-def _set_in_rows(node: Element, *, plainly: bool) -> None:
-    """Columns that are small stay, on one page; pictures stand side by side; all else follows one after another."""
-    if not plainly and _is_small(node):
-        _style(node, "break-inside: avoid")
-        return
-    _style(node, "display: block")
+def _set(node: Element, declared: Mapping[str, str], *, plainly: bool) -> None:
+    """Set columns as WeasyPrint sets them well, also over the end of a page.
+
+    A mark and its sentence are a line of text; a mark and more than that, and what stands at both ends of a line, are a
+    table of one row; small pictures stand side by side; all else follows one after another.
+    """
+    children = list(node)
+    flexible = declared["display"].endswith("flex") and "column" not in declared.get("flex-direction", "")
+    marked = flexible and bool(children) and _is_mark(children[0]) and not (node.text or "").strip()
+    apart = flexible and declared.get("justify-content") == "space-between" and 1 < len(children) <= _FEW + 1
+    if marked and not any(child.tag in _BLOCKS for child in children[1:]):
+        _style(node, f"display: {'inline-block' if node.tag in _INLINE else 'block'}")
+    elif (marked or apart) and not plainly:
+        _as_table(node, children, marked=marked)
+    else:
+        _style(node, "display: block")
+        _side_by_side(node)
+
+
+def _as_table(node: Element, children: list[Element], *, marked: bool) -> None:
+    _style(node, "display: table; width: 100%; break-inside: avoid !important")
+    last = len(children) - 1
+    for index, child in enumerate(children):
+        side = "right" if index == last and not marked else "left" if index == 0 or marked else "center"
+        width = "; width: 97%" if marked and index == last else ""
+        _style(child, f"display: table-cell; vertical-align: top; text-align: {side}{width}")
+
+
+def _side_by_side(node: Element) -> None:
     pictured = [child for child in node if _is_picture(child)]
     if len(pictured) > 1 and len(pictured) == len(node):
-        width = f"; width: {100 // len(node) - 2}%" if len(node) <= _FEW else ""
+        width = f"; width: {100 // len(node) - 4}%" if len(node) <= _FEW else ""
         for child in pictured:
             _style(child, f"display: inline-block; vertical-align: top; margin-right: 1%; max-width: 100%{width}")
 
 
-def _is_small(node: Element) -> bool:
-    return sum(1 for _ in node.iter()) <= _SMALL_ELEMENTS and len("".join(node.itertext())) <= _SMALL_TEXT
+def _is_mark(node: Element) -> bool:
+    return node.tag == f"{drawings.SVG}svg" and "mark" in (node.get("class") or "").split()
 
 
 def _is_picture(node: Element) -> bool:
-    pictures = any(one.tag in {"img", f"{drawings.SVG}svg"} for one in node.iter())
+    pictures = any(one.tag in {"img", f"{drawings.SVG}svg"} and not _is_mark(one) for one in node.iter())
     return pictures and len("".join(_html_text(node))) <= _CAPTION
 
 
