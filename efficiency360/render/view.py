@@ -99,7 +99,9 @@ class Page:
     def terms(self) -> Mapping[str, str]:
         """Where in the glossary the name of a measurement is explained, as an id; the first entry that names it."""
         pairs = (
-            (name, f"term-{index}") for index, entry in reversed(list(enumerate(self.glossary))) for name in entry["where"]
+            (name, f"term-{index}")
+            for index, entry in reversed(list(enumerate(self.glossary)))
+            for name in entry["where"]
         )
         return dict(pairs)
 
