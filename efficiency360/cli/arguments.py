@@ -11,6 +11,13 @@ ScorecardPath = Annotated[
     Path, typer.Argument(metavar="SCORECARD", help="scorecard.json, or the folder that holds it.")
 ]
 Lang = Annotated[str, typer.Option("--lang", metavar="en|ja", help="Language that the report opens in.")]
+Images = Annotated[
+    bool | None,
+    typer.Option(
+        "--images/--no-images",
+        help="Show images in the report, or none [default: all but of data with groups, or of the training].",
+    ),
+]
 Formats = Annotated[
     list[str] | None,
     typer.Option(

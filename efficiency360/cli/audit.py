@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efficiency360.cli.arguments import Formats, Lang
+from efficiency360.cli.arguments import Formats, Images, Lang
 
 if TYPE_CHECKING:
     from efficiency360.errors import ExitCode
@@ -78,7 +78,7 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse to run where a layer of the model's isolation is missing.")
     ] = False,
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out of the report.")] = False,
+    images: Images = None,
     lang: Lang = "en",
     format_: Formats = None,
     dry_run: Annotated[
@@ -95,7 +95,7 @@ def command(
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
     formats = parse_formats(format_ or ())
-    spoken = partial(run, formats=formats, no_images=no_images, language=parse_language(lang))
+    spoken = partial(run, formats=formats, images=images, language=parse_language(lang))
     return (_foretell if dry_run else spoken)(
         subject,
         out or Path("e360-out") / _slug(subject),
@@ -127,7 +127,7 @@ def run(
     out: Path,
     *,
     formats: Sequence[str] = (),
-    no_images: bool = False,
+    images: bool | None = None,
     language: Language = "en",
     **options: Any,
 ) -> ExitCode:
@@ -147,13 +147,13 @@ def run(
     with unheard(formats):
         try:
             with Live(Console(stderr=True)) as reporter:
-                card = audit(subject, out=out, reporter=reporter, no_images=no_images, lang=language, **options)
+                card = audit(subject, out=out, reporter=reporter, images=images, lang=language, **options)
         except KeyboardInterrupt:
             raise UndecidedError(f"interrupted; finished axes are in {out}, go on from them with --resume") from None
         console = Screen()
         show(card, console)
         console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
-    write_outputs(card, load_audit(options["audit"]), formats, out, images=not no_images, language=language)
+    write_outputs(card, load_audit(options["audit"]), formats, out, images=images, language=language)
     return EXIT_CODES[card.verdict.outcome]
 
 

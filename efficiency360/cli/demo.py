@@ -23,5 +23,12 @@ def command(
     from efficiency360.cli.audit import run  # noqa: PLC0415 - keeps --help fast
     from efficiency360.cli.options import parse_language  # noqa: PLC0415
 
-    options = {"data": "digits", "audit": "standard", "settings": SETTINGS, "threads": threads}
-    return run("zoo:digits_transformer", out, language=parse_language(lang), **options)
+    return run(
+        "zoo:digits_transformer",
+        out,
+        language=parse_language(lang),
+        data="digits",
+        audit="standard",
+        settings=SETTINGS,
+        threads=threads,
+    )

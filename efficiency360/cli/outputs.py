@@ -33,7 +33,7 @@ def write_outputs(
     folder: Path,
     *,
     evidence: Path | None = None,
-    images: bool = True,
+    images: bool | None = None,
     language: Language = "en",
 ) -> None:
     """Write each format into the folder and say where; `evidence` is the audit's folder, if that is another one.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from efficiency360.cli.arguments import Lang, ScorecardPath
+from efficiency360.cli.arguments import Images, Lang, ScorecardPath
 
 EXAMPLES = (
     "Examples:\n\n"
@@ -27,7 +27,7 @@ def command(
         ),
     ] = "html",
     lang: Lang = "en",
-    no_images: Annotated[bool, typer.Option("--no-images", help="Leave all images out.")] = False,
+    images: Images = None,
     out: Annotated[
         Path | None,
         typer.Option(help="File to write [default: beside the scorecard, such as report.html or junit.xml]."),
@@ -46,7 +46,7 @@ def command(
     language = parse_language(lang)
     card = read_scorecard(scorecard)
     target = out or (scorecard if scorecard.is_dir() else scorecard.parent) / kind.file
-    shown = figures.read(card, scorecard_file(scorecard).parent, images=not no_images) if kind.pictures else None
+    shown = figures.read(card, scorecard_file(scorecard).parent, images=images) if kind.pictures else None
     write_atomic(target, content(format_, kind, card, shown, language))
     typer.echo(plain(f"{kind.file.partition('.')[0]}: {target}"))
     return 0

@@ -61,7 +61,7 @@ def audit(
     evidence: str | Path | None = None,
     trust_code: bool = False,
     strict: bool = False,
-    no_images: bool = False,
+    images: bool | None = None,
     lang: Language = "en",
     reporter: Reporter | None = None,
 ) -> Scorecard:
@@ -93,7 +93,7 @@ def audit(
         trust_code: open files that can run code of their own when opened: whole pickled models, TorchScript, exported
             programs, ONNX with external data.
         strict: refuse to go on where a layer of the worker's isolation is missing on this machine.
-        no_images: leave all images out of the report.
+        images: whether the report shows images (default: all but of data with groups, or of the training).
         lang: the language that the report opens in, `en` or `ja`.
         reporter: told of progress.
 
@@ -104,12 +104,12 @@ def audit(
         InputError: bad input, with a sentence that says what and how to mend it.
     """
     arguments = {
-        name: value for name, value in locals().items() if name not in {"no_images", "lang"}
+        name: value for name, value in locals().items() if name not in {"images", "lang"}
     }  # before more is named
     with tempfile.TemporaryDirectory(prefix="e360-out-") as scratch:
         job, selected = _job(scratch, **arguments)
         card = run_audit(job, selected)
-        shown = figures.read(card, job.out, images=not no_images)
+        shown = figures.read(card, job.out, images=images)
         write_atomic(job.out / "report.html", report.render(card, shown, language=lang).encode())
     return card
 

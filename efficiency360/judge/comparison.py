@@ -161,7 +161,7 @@ def _paired(measurement: Measurement, here: Audited, there: Audited) -> _Drop | 
         boot = mean_difference(worse, better, rng=rng)
     else:
         boot = _OF_GROUPS[new.how](worse, better, groups, rng=rng)
-    interval, n = boot.interval(LEVEL), len(worse)
+    interval, n = boot.interval(LEVEL), new.n if new.how == "group low" else len(worse)  # what the number is of
 
     def needed(margin: float) -> int | None:
         return more_by_width(_width(interval), n, abs(boot.value - margin))

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 EVIDENCE = "evidence"
-Why = Literal["alone", "hidden", "absent", "changed", "unreadable", "none"]
-"""There is only the scorecard; images were not wanted; the file is not there; it is not the one that the scorecard
-names; it makes no sense; or it holds no image."""
+_TRAINED_ON = "data.trained_on"
+Why = Literal["alone", "hidden", "guarded", "absent", "changed", "unreadable", "none"]
+"""There is only the scorecard; images were not wanted; they may show people or be of the training; the file is not
+there; it is not the one that the scorecard names; it makes no sense; or it holds no image."""
 
 
 class MissingError(Exception):
@@ -109,18 +110,30 @@ class Gathered(Generic[Found]):
     unnamed: str | None = None
 
 
+def guarded(card: Scorecard) -> bool:
+    """Whether images are shown only to who asks for them.
+
+    Columns beside the labels may describe people, whose faces are theirs; and what a model was trained on may be
+    confidential, which is why its exposure is measured.
+    """
+    data = card.dataset
+    return data is not None and (bool(data.groups) or any(one.id == _TRAINED_ON for one in data.caveats))
+
+
 def gathered(
     card: Scorecard,
     folder: Path,
     axis_id: str,
     cases: Callable[[Arrays, Named], Iterable[Found]],
     *,
-    images: bool,
+    images: bool | None,
 ) -> Gathered[Found]:
     """Take an axis's evidence apart with `cases`, which may raise what does not fit; never raises for it."""
     artifact = evidence_of(card, axis_id)
-    if not images or artifact is None:
-        return Gathered(missing="alone" if images else "hidden")
+    if images is False or artifact is None:
+        return Gathered(missing="hidden" if images is False else "alone")
+    if images is None and guarded(card):
+        return Gathered(missing="guarded", path=artifact.path)
     try:
         arrays = arrays_of(artifact, folder)
     except MissingError as missing:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from efficiency360.records import RuleResult, Scorecard
+    from efficiency360.render.axis_views import AxisView
     from efficiency360.render.lights import Light
     from efficiency360.render.results import RuleView
-    from efficiency360.render.view import AxisView
 
 CHANGES: Final = 5
 _NAMED: Final = 60
@@ -108,9 +108,9 @@ def _steps(card: Scorecard, axes: Sequence[AxisView], views: Sequence[RuleView],
     if card.verdict.outcome == "pass":
         yield Step(words["release"], command=words["release_command"])
     open_ones = [view.result for view in views if view.result.stands_in_the_way]
-    if any(result.bound == "no_worse_than_baseline" and result.comparison is None for result in open_ones):
-        if card.verdict.baseline is None and card.verdict.outcome != "pass":
-            yield Step(words["baseline"])
+    lone = any(not _asks(result) for result in open_ones)
+    if lone and card.verdict.baseline is None and card.verdict.outcome != "pass":
+        yield Step(words["baseline"])
     yield from (_of_rule(view, speech) for view in views if view.result.stands_in_the_way and _asks(view.result))
     for axis in axes:
         yield from (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from efficiency360.render.view import sort_caveats
+from efficiency360.render.axis_views import sort_caveats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -70,7 +70,7 @@ class _Case:
     truth: Class | None
 
 
-def read(card: Scorecard, folder: Path, *, images: bool) -> Explained:
+def read(card: Scorecard, folder: Path, *, images: bool | None) -> Explained:
     """The overlays for a report of a scorecard in a folder; never raises for what the folder holds."""
     found = gathered(card, folder, AXIS, _cases, images=images)
     if found.missing:

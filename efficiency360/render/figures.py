@@ -44,18 +44,18 @@ class Figures:
     explained: Explained | None = None
 
 
-def read(card: Scorecard, folder: Path, *, images: bool = True) -> Figures:
+def read(card: Scorecard, folder: Path, *, images: bool | None = None) -> Figures:
     """The pictures for a report of a scorecard in a folder; never raises for what the folder holds.
 
     Args:
         card: the scorecard.
         folder: where its evidence lies, by the paths that it names.
-        images: False leaves all images out, and says so.
+        images: False leaves all images out, and says so; None those that may show people or be of the training.
     """
     return replace(_read(card, folder, images=images), explained=explanations.read(card, folder, images=images))
 
 
-def _read(card: Scorecard, folder: Path, *, images: bool) -> Figures:
+def _read(card: Scorecard, folder: Path, *, images: bool | None) -> Figures:
     found = gathered(card, folder, AXIS, _cases, images=images)
     if found.missing:
         return Figures(missing=found.missing, path=found.path)

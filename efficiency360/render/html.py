@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
-from efficiency360.render import editions, text, wording
+from efficiency360.render import editions, text
+from efficiency360.render.axis_views import sort_caveats
 from efficiency360.render.brief import Speech
 from efficiency360.render.business import business
 from efficiency360.render.charts.heat import STEPS
@@ -24,8 +25,9 @@ from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
 from efficiency360.render.language import Language, speech, translated, visible, words
 from efficiency360.render.naming import middle
-from efficiency360.render.view import page, sort_caveats
+from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
+from efficiency360.render.wording import words as section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,7 +76,7 @@ def _edition(card: Scorecard, figures: Figures | None, language: Language) -> st
     catalogued = translated(card, language)
     told = speech(language)
     view = page(catalogued, words(language), figures, Speech(words(language), told["title"], told["told"]))
-    view = replace(view, business=business(card, wording.words("business", language)))
+    view = replace(view, business=business(card, section("business", language)))
     return fill("edition.html.j2", language, card=catalogued, page=view, frameworks=governance(card))
 
 
@@ -105,6 +107,7 @@ def _environment(language: Language) -> Environment:
         "setting": _setting,
         "shorten": _shorten,
         "middle": middle,
+        "cut": text.cut,
         "caveats": sort_caveats,
         "radius": radius,
         "levels": levels,
@@ -112,7 +115,7 @@ def _environment(language: Language) -> Environment:
         **speech(language),
     }
     environment.globals |= {
-        "chart": chart,
+        "chart": partial(chart, told=speech(language)["told"]),
         "HUB": HUB,
         "RIM": RIM,
         "heat_steps": STEPS,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache, partial
-from importlib.resources import files
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from markupsafe import Markup, escape
 
-from efficiency360.render import text
+from efficiency360.render import text, wording
 from efficiency360.render.translation import Catalogue, catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from efficiency360.records import Interval, Scorecard
 
@@ -24,11 +22,9 @@ _LONGEST = 10_000
 _BRACES = str.maketrans({"{": "{{", "}": "}}"})
 
 
-@cache
 def words(language: Language) -> dict[str, Any]:
     """The prose of one language."""
-    source = files("efficiency360.render").joinpath("templates", f"report.{language}.toml")
-    return tomllib.loads(source.read_text(encoding="utf-8"))
+    return wording.words("report", language)
 
 
 def visible(value: str) -> str:
@@ -100,7 +96,7 @@ def _marked(known: Catalogue, said: str) -> Markup:
     return Markup(_joined(parts))  # noqa: S704 - escaped above
 
 
-def _joined(parts: list[tuple[str, bool]]) -> str:
+def _joined(parts: Sequence[tuple[str, bool]]) -> str:
     """Sentences in a row: a blank stands where one of them is English."""
     said = ""
     before = False

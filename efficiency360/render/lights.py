@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from efficiency360.records import Caveat, Measurement, RuleResult
+    from efficiency360.render.axis_views import AxisView
     from efficiency360.render.results import RuleView
-    from efficiency360.render.view import AxisView
 
 Colour = Literal["good", "bad", "open", "plain", "failed", "unknown"]
 """Within all limits; breaks one; something is undecided, waived, warned of or in doubt; measured, but no rule speaks of
@@ -33,12 +33,13 @@ FIRST: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What is told of an axis where no rule is in the way."""
 _NAMED: Final = 60
+_COUNTS: Final = frozenset({"parameters", "MACs", "FLOPs", "elements"})
 _SHARES = {"p50": "50", "p95": "95", "p99": "99"}
 
 
 @dataclass(frozen=True)
 class Light:
-    """The state of an axis, with a sentence on its most telling number; `limit` is a sentence on the rule in the way."""
+    """The state of an axis, a sentence on its most telling number, and one on the rule in the way (empty: none is)."""
 
     axis: AxisView
     colour: Colour
@@ -78,7 +79,7 @@ def sentence(found: Measurement, words: Mapping[str, Any], title: str, say: Call
     """What a measurement says, as a sentence of its own where there is one."""
     blanks = {
         **{key: told(value) if key == EPS else say(middle(str(value), _NAMED)) for key, value in found.params.items()},
-        "value": together(quantity(found.value, found.unit)),
+        "value": together(_counted(found, words["light"]["counts"]) or quantity(found.value, found.unit)),
         "points": f"{100 * found.value:.1f}".removesuffix(".0"),
         "share": _SHARES.get(str(found.params.get("stat")), ""),
         "title": title,
@@ -97,7 +98,8 @@ def _light(axis: AxisView, views: Sequence[RuleView], words: Mapping[str, Any], 
     if axis.record is None or axis.state not in {"scored", "unscored"}:
         return Light(axis, state, "", "")
     worst = next((view for view in views if view.measurement and view.result.outcome != "pass"), None)
-    found = worst.measurement if worst and worst.result.severity != "info" else _first(axis, views)
+    in_the_way = worst.measurement if worst and worst.result.severity != "info" else None
+    found = in_the_way or _first(axis, views)
     said = _at_radii(found, axis.record.measurements, words) or sentence(found, words, axis.naming(found.name), say)
     return Light(axis, state, said, _limit(worst, words, say))
 
@@ -146,6 +148,14 @@ def limit(view: RuleView, words: Mapping[str, Any], say: Callable[[str], str]) -
     much = say(allowed(result, view.unit) if relative else quantity(result.limit, view.unit))
     much = much if relative else together(much)
     return str(words["limit"][result.bound].format(limit=much))
+
+
+def _counted(found: Measurement, scale: Sequence[Mapping[str, Any]]) -> str:
+    """A count as people say it, `399 million`; empty where it is small, or no count."""
+    step = next((one for one in scale if found.value >= one["least"]), None)
+    if step is None or found.unit not in _COUNTS:
+        return ""
+    return str(step["word"].format(n=f"{found.value / step['least']:.3g}"))
 
 
 def together(number: str) -> str:

@@ -3,69 +3,35 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from efficiency360.records import (
     FRAMEWORK_AXES,
-    WHAT_IFS,
-    AxisRecord,
-    AxisScore,
     Caveat,
     Outcome,
     RuleResult,
     Scorecard,
 )
+from efficiency360.render.axis_views import AxisView, axis_views
 from efficiency360.render.brief import Change, Kept, Speech, Step, changes, kept, spoken, steps
 from efficiency360.render.groups import groups
 from efficiency360.render.lights import Light, lights
 from efficiency360.render.pictures import ALONE, pictures
 from efficiency360.render.results import RuleGroup, by_urgency, readable, rule_groups, rule_views
-from efficiency360.render.tables import Table, measurement_tables
-from efficiency360.render.text import common, joined, title
-from efficiency360.render.wheel import Sector, wheel
+from efficiency360.render.text import title as measurement_title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from efficiency360.render.business import View as Costs
     from efficiency360.render.figures import Figures
     from efficiency360.render.groups import Groups
     from efficiency360.render.pictures import Pictures
 
-State = Literal["scored", "unscored", "failed", "skipped", "absent"]
-"""A measured axis with or without a score; one that failed or was skipped; one that the scorecard does not mention."""
-
 _NAMED_SECTORS = 15
 _SHOWN_RESULTS = 5
-_CAVEATS = ("critical", "warning", "info")
 _ALL_PASSED = re.compile(r"(\d+) of \1 blocking checks passed")
-
-
-@dataclass(frozen=True)
-class AxisView:
-    """One axis as the report shows it.
-
-    `label` is a short title for the wheel; `record` is None where the scorecard does not mention the axis; `common`
-    are the params that all its measurements share; `sector` is None where the wheel leaves it out.
-    """
-
-    id: str
-    title: str
-    label: str
-    about: str
-    state: State
-    record: AxisRecord | None
-    score: AxisScore
-    caveats: tuple[Caveat, ...]
-    tables: tuple[Table, ...]
-    common: str
-    sector: Sector | None
-    title_of: Callable[[str], str] = title
-
-    def naming(self, measurement: str) -> str:
-        """The name of one of its measurements in the language of the page."""
-        return self.title_of(measurement)
 
 
 @dataclass(frozen=True)
@@ -175,8 +141,8 @@ def page(
         speech: how to name measurements and phrases in that language (default: in English).
     """
     results = card.verdict.rules
-    speech = speech or Speech(words, title, str)
-    axes = _axes(card, words["axes"], speech.title)
+    speech = speech or Speech(words, measurement_title, str)
+    axes = axis_views(card, words["axes"], speech.title)
     views = by_urgency(rule_views(card))
     shown = lights([axis for axis in axes if axis.sector], views, words, speech.say)
     return Page(
@@ -214,63 +180,6 @@ def _worded(reason: str, results: Sequence[RuleResult]) -> str:
     if result := next(told, None):
         return reason.removesuffix(result.reason) + readable(result)
     return reason
-
-
-def sort_caveats(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
-    """Critical ones first, otherwise in the order given."""
-    return tuple(sorted(caveats, key=lambda caveat: _CAVEATS.index(caveat.severity)))
-
-
-def _axes(
-    card: Scorecard, words: Mapping[str, Mapping[str, str]], title_of: Callable[[str], str]
-) -> tuple[AxisView, ...]:
-    records = {axis.id: axis for axis in card.axes}
-    scores = {score.axis: score for score in card.scores}
-    ids = list(dict.fromkeys((*FRAMEWORK_AXES, *records)))
-    points = [_score(records.get(axis_id), scores.get(axis_id), axis_id) for axis_id in ids]
-    drawn = [score for score in points if score.axis not in WHAT_IFS]
-    sectors = dict(zip((score.axis for score in drawn), wheel([score.score for score in drawn]), strict=True))
-    found = (
-        _axis(records.get(score.axis), score, sectors.get(score.axis), card.verdict.rules, words) for score in points
-    )
-    return tuple(replace(axis, title_of=title_of) for axis in found)
-
-
-def _score(record: AxisRecord | None, score: AxisScore | None, axis_id: str) -> AxisScore:
-    """The score of a measured axis; an axis that was not measured has none, whatever the scorecard claims."""
-    measured = record is not None and record.status == "measured"
-    return score if measured and score else AxisScore(axis=axis_id)
-
-
-def _axis(
-    record: AxisRecord | None,
-    score: AxisScore,
-    sector: Sector | None,
-    rules: Sequence[RuleResult],
-    words: Mapping[str, Mapping[str, str]],
-) -> AxisView:
-    known = words.get(score.axis, {"title": score.axis.replace("_", " ").capitalize(), **words["_unknown"]})
-    return AxisView(
-        id=score.axis,
-        title=known["title"],
-        label=known.get("label", known["title"]),
-        about=known["about"],
-        state=_state(record, score),
-        record=record,
-        score=score,
-        caveats=sort_caveats(record.caveats) if record else (),
-        tables=measurement_tables(record, rules) if record else (),
-        common=joined(common(record.measurements)) if record else "",
-        sector=sector,
-    )
-
-
-def _state(record: AxisRecord | None, score: AxisScore) -> State:
-    if record is None:
-        return "absent"
-    if record.status != "measured":
-        return record.status
-    return "unscored" if score.score is None else "scored"
 
 
 def _glossary(card: Scorecard, entries: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:

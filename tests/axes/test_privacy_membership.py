@@ -15,6 +15,8 @@ import efficiency360
 from efficiency360.axes.privacy import Privacy
 from efficiency360.dataset import Labels, from_arrays
 from efficiency360.errors import AxisError, InputError
+from efficiency360.numerics.private import accountant
+from efficiency360.statistics import losses
 
 
 def drawn(seed, n, classes=4, noise=0.8):
@@ -91,6 +93,8 @@ def test_a_model_that_memorised_two_hundred_images_is_flagged(memorised):
         assert found.n == 700
     assert value(record, "mia_tpr", attack="calibrated", fpr=0.01).value > 0.02
     assert "finds" in text(record, "privacy.members_exposed")
+    said = text(record, "privacy.references_contaminated")
+    assert "underestimates what an attacker with models of his own would find" in said
 
 
 def test_a_model_that_was_never_trained_is_flagged_in_two_of_twenty_audits_at_most():
@@ -121,6 +125,26 @@ def test_membership_costs_one_pass_in_an_order_that_tells_nothing(memorised):
     assert len(set(order.tolist())) > 690
     ranks = np.flatnonzero(order < 200)
     assert abs(ranks.mean() - 350) < 50
+
+
+def test_training_privately_beside_the_attack_asks_the_model_no_second_time(memorised, monkeypatch):
+    monkeypatch.setattr(accountant, "epsilon", losses.epsilon)
+    monkeypatch.setattr(accountant, "noise_for", losses.noise_for)
+    model, data = memorised
+    asked = []
+
+    class Counting(Net):
+        def forward(self, images):
+            asked.append(len(images))
+            return super().forward(images)
+
+    given = {"epsilons": [8], "steps": 20, "canaries": 0}
+    counting = Counting()
+    counting.load_state_dict(model.state_dict())
+    both = privacy(counting, data, **given)
+    assert sum(asked) < 700 + 60  # loading, asking twice and looking for the head take a few
+    alone = privacy(model, data, attacks=[], **given)
+    assert {m.value for m in alone.measurements} < {m.value for m in both.measurements}
 
 
 def test_a_model_that_counts_its_images_cannot_tell_members():
@@ -225,6 +249,27 @@ def test_an_exposed_group_is_named_and_others_are_not():
     assert north.n == south.n == 400
     assert "ward north" in text(record, "privacy.group_exposed")
     assert "south" not in text(record, "privacy.group_exposed")
+
+
+def test_a_small_group_is_shown_with_its_interval_and_not_judged():
+    """Nine members of a ward that the model learnt by heart, and nine others: too few to say so."""
+    images, labels = drawn(6, 600)
+    model = trained(images[:9], labels[:9])
+    ward = tuple("attic" if row % 300 < 9 else "main" for row in range(600))
+    record = privacy(model, with_split(images, labels, 300, ward=ward), attacks=["loss"])
+    groups = {
+        (m.params["attribute"], m.params["group"]) for m in record.measurements if m.name == "privacy.mia_group_auc"
+    }
+    assert ("ward", "main") in groups
+    assert ("ward", "attic") not in groups
+    assert "attic" not in "".join(c.text for c in record.caveats if c.id == "privacy.group_exposed")
+    rows = table(record, "groups")
+    (row,) = (row for row, name in enumerate(rows["group"]) if name == "attic")
+    assert (rows["members"][row], rows["others"][row], rows["judged"][row]) == (9, 9, "too few")
+    assert rows["auc"][row] > 0.8
+    assert rows["high"][row] - rows["low"][row] > 0.25
+    assert "ward attic" in text(record, "privacy.groups_too_small")
+    assert rows["judged"].count("yes") == len(groups)
 
 
 def test_exposed_members_are_listed_by_place_and_by_file_only_when_asked(memorised):

@@ -65,11 +65,12 @@ def axe() -> str:
 
 
 def _fetch_axe(script: Path) -> None:
-    if not shutil.which("npm"):
+    npm = shutil.which("npm")
+    if npm is None:
         pytest.skip("npm is not here, from which axe-core comes")
     CACHE.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        ["npm", "pack", "--silent", AXE], cwd=CACHE, check=False, capture_output=True, text=True, timeout=120
+        [npm, "pack", "--silent", AXE], cwd=CACHE, check=False, capture_output=True, text=True, timeout=120
     )
     if done.returncode:
         pytest.skip(f"npm could not fetch axe-core: {done.stderr.strip()[-200:]}")

@@ -189,6 +189,48 @@ class TestOnTheSameImages:
         assert better.outcome == "pass"
         assert worse.comparison.worse_by == pytest.approx(0.18, abs=0.04)
 
+    @pytest.mark.parametrize(
+        ("name", "how"),
+        [("fairness.worst_group_accuracy", "group low"), ("fairness.equalized_odds_difference", "larger group gap")],
+    )
+    def test_the_worst_group_and_the_odds_are_compared_image_by_image(self, make, name, how):
+        rng = np.random.default_rng(11)
+        groups = np.arange(4000) % 4  # two groups of two kinds
+        fair = (rng.random(4000) < 0.9).astype(float)
+        unfair = np.where((groups == 2) & (rng.random(4000) < 0.2), 0.0, fair)
+        better = "higher" if how == "group low" else "lower"
+
+        def audited(right):
+            sample = Sample(name, {"attribute": "age"}, how, right, np.arange(4000), groups)
+            value = {"value": sample.value, "n": sample.n, "params": sample.params}
+            number = Measurement(name=name, unit="proportion", better=better, **value)
+            return audit(axis(number), samples={"fairness": (sample,)}, images=hashes(4000))
+
+        rules = make.spec("fairness", rules=[{**RULE, "measurement": name, "margin": 0.08}]).rules
+        (worse,) = apply_relative(rules, Against(audited(unfair), audited(fair)))
+        (alike,) = apply_relative(rules, Against(audited(fair), audited(unfair)))
+        assert (worse.outcome, alike.outcome) == ("fail", "pass")
+        assert worse.comparison.worse_by == pytest.approx(0.17, abs=0.05)
+        assert "bootstrap" in worse.comparison.interval.method
+
+    def test_other_groups_of_the_same_images_are_not_paired(self):
+        rng = np.random.default_rng(12)
+        right, groups = (rng.random(600) < 0.8).astype(float), np.arange(600) % 3
+        interval = Interval(low=0.0, high=0.2, level=0.95, method="simultaneous")
+
+        def audited(groups):
+            params = {"attribute": "age"}
+            sample = Sample("fairness.accuracy_gap", params, "group gap", right, np.arange(600), groups)
+            number = Measurement(
+                name=sample.name, value=sample.value, unit="proportion", better="lower", n=600, params=params,
+                interval=interval,
+            )  # fmt: skip
+            return audit(axis(number), samples={"fairness": (sample,)}, images=hashes(600))
+
+        here, there = audited(groups), audited(rng.permutation(groups))
+        found = compare(here.axes[0].measurements[0], here, there)
+        assert found.comparison.interval.method == "square-and-add"
+
     def test_losses_are_compared_image_by_image(self, make):
         rng = np.random.default_rng(9)
         easy = rng.exponential(1.0, 400)

@@ -1,4 +1,4 @@
-"""Features, reference heads and canaries: each against something that is known by other means."""
+"""Reference heads and canaries: each against something that is known by other means."""
 
 from __future__ import annotations
 
@@ -12,35 +12,9 @@ from torch import nn
 from efficiency360.axes.privacy.membership_seen import calibrated
 from efficiency360.axes.privacy.membership_seen import log_odds as log_odds_of_arrays
 from efficiency360.numerics.membership import canaries, references
-from efficiency360.numerics.membership.features import HeadInput
 from efficiency360.numerics.membership.odds import log_odds
 from efficiency360.statistics import calibration
 from efficiency360.statistics.canaries import epsilon_bound, guesses_each_way, right_guesses
-
-
-def test_features_are_what_the_last_linear_layer_saw():
-    model = nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 7)).eval()
-    images = torch.rand(6, 1, 8, 8)
-    with torch.inference_mode(), HeadInput(model, 7) as head:
-        features = head.of(model(images))
-    assert not head.on_logits
-    assert torch.allclose(features, model[:4](images))
-    assert not model[4]._forward_hooks
-
-
-def test_a_convolution_of_one_pixel_is_a_head_too():
-    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 4, 1), nn.Flatten()).eval()
-    images = torch.rand(2, 3, 8, 8)
-    with torch.inference_mode(), HeadInput(model, 4) as head:
-        assert torch.allclose(head.of(model(images)), images.mean(dim=(2, 3)), atol=1e-6)
-
-
-def test_a_head_whose_output_is_changed_afterwards_leaves_the_logits():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Softmax(dim=1)).eval()
-    with torch.inference_mode(), HeadInput(model, 3) as head:
-        logits = model(torch.rand(5, 1, 2, 2))
-        assert torch.equal(head.of(logits), logits)
-    assert head.on_logits
 
 
 def test_log_odds_are_those_of_the_probability_and_do_not_saturate():

@@ -120,6 +120,21 @@ class TestLights:
         assert light.sentence == "Of the images of class owl it is right on 0.0\u00a0%."
         assert "at least 50.0\u00a0%" in light.limit
 
+    @pytest.mark.parametrize(
+        ("macs", "en", "ja"),
+        [
+            (398_679_872, "399\u00a0million", "3.99\u00a0億"),
+            (6_063_552, "6.06\u00a0million", "606\u00a0万"),
+            (950, "950", "950"),
+        ],
+    )
+    def test_counts_are_said_as_people_say_them(self, card_of: Card, macs: int, en: str, ja: str) -> None:
+        count = Measurement(name="cost.macs", value=macs, unit="MACs", better="lower")
+        card = card_of((AxisRecord(id="cost", version=1, status="measured", measurements=(count,)),))
+        for language, said in (("en", f"One image takes {en} multiply-adds."), ("ja", f"画像 1 枚に {ja}回の")):
+            told = page(card, words(language), None, Speech(words(language), title, str)).lights  # type: ignore[arg-type]
+            assert said in told[0].sentence
+
     def test_numbers_without_a_sentence_of_their_own_are_named(self, card_of: Card) -> None:
         strange = AxisRecord(
             id="acme", version=1, status="measured", measurements=(Measurement(name="acme.sway", value=3, unit="m"),)

@@ -27,6 +27,7 @@ SAME = {
     "axis.n",
     "charts.groups.n",
     "charts.latency.point",
+    "charts.latency.quantile",
     "charts.resolution.size",
     "columns.n",
     "columns.gmacs",
@@ -111,7 +112,7 @@ class Tree(HTMLParser):
         pointers = [found.get("for", ""), found.get("href", "#").removeprefix("#")]
         self.targets |= {*pointers, *found.get("aria-labelledby", "").split()}
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, _: str) -> None:
         self.languages.pop()
         self.tags.pop()
 
@@ -195,8 +196,8 @@ class TestEditions:
         )
 
     def test_a_picture_stands_on_the_page_once_however_often_it_is_shown(self) -> None:
-        shown = '<img src="data:image/png;base64,AAAA" width="4" height="3" alt="{}" class="pixels">'
-        told = {"en": Markup(shown.format("a cat")), "ja": Markup(shown.format("猫"))}
+        shown = Markup('<img src="data:image/png;base64,AAAA" width="4" height="3" alt="{}" class="pixels">')
+        told = {language: shown.format(name) for language, name in {"en": "a cat", "ja": "猫"}.items()}
         bodies, pictures = editions.joined(told)
         assert pictures.count("data:image/png;base64,AAAA") == 1
         assert not any("base64" in body for body in bodies.values())

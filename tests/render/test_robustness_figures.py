@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from efficiency360.files import sha256_bytes
-from efficiency360.records import Artifact, AxisRecord, Measurement, Scorecard, Series
+from efficiency360.records import Artifact, AxisRecord, Caveat, Measurement, Scorecard, Series
 from efficiency360.render import figures, html, png, report
 from efficiency360.render.formats import FORMATS
 from efficiency360.statistics.intervals import wilson
@@ -393,7 +393,7 @@ def test_a_format_takes_figures_where_it_has_pictures(audit: Callable[..., Audit
 
 
 def test_the_glossary_explains_what_robustness_measures(audit: Callable[..., Audit]) -> None:
-    terms = re.findall("<dt>(.*?)</dt>", audit().page().rpartition('id="glossary"')[2])
+    terms = re.findall("<dt[^>]*>(.*?)</dt>", audit().page().rpartition('id="glossary"')[2])
     assert {"Robust accuracy", "Norm and radius (eps)"} <= set(terms)
     assert "Corruption" not in terms
 
@@ -403,3 +403,21 @@ def test_another_library_reads_our_pictures_back(shape: tuple[int, int, int]) ->
     levels_ = np.random.default_rng(0).integers(0, 256, shape)
     read = np.asarray(Image.open(io.BytesIO(png.encode(levels_ / 255))))
     assert read.reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1).tolist() == levels_.tolist()
+
+
+@pytest.mark.parametrize("images", [None, True, False])
+@pytest.mark.parametrize("why", ["groups", "trained on", ""])
+def test_images_of_people_or_of_the_training_are_shown_to_who_asks_for_them(
+    audit: Callable[..., Audit], images: bool | None, why: str
+) -> None:
+    made = audit()
+    assert made.card.dataset is not None
+    trained = Caveat(id="data.trained_on", severity="warning", text="Half of them were.")
+    changed = {"groups": ("race",) if why == "groups" else (), "caveats": (trained,) if why == "trained on" else ()}
+    card = made.card.model_copy(update={"dataset": made.card.dataset.model_copy(update=changed)})
+    found = figures.read(card, made.folder, images=images)
+    shown = images is True or (images is None and not why)
+    assert bool(found.exhibits) is shown
+    assert ("data:image/png" in html.render(card, found)) is shown
+    if images is None and why:
+        assert "e360 report --images shows them" in html.render(card, found)

@@ -30,6 +30,7 @@ COMPOSED = {
     "axes/privacy/doubts.py",
     "axes/privacy/hygiene.py",
     "axes/privacy/membership.py",
+    "axes/stretches.py",
     "axes/uncertainty.py",
 }
 """Files in which some sentences have blanks that hold words of ours; `EXAMPLES` are how those come out."""
@@ -40,24 +41,48 @@ EXAMPLES = (
     "3 of 20 images of ood_data (noise/) could not be read; at most 1.0% may be (uncertainty.max_unreadable)",
     "1 of 20 non-members are members byte for byte: they were trained on, and are left out of the attacks: a (as b).",
     "1 of 20 non-members are the same as a member, pixel for pixel, as the model gets them: a.png (as b.png).",
-    "With 90 non-members the true-positive rate is not measurable below 4.02% false positives: no non-member may lie"
-    " above the threshold, so the interval would begin at 0 whatever the attack does. It takes 367 for 1.0%, 3,688 for"
-    " 0.1%.",
-    "Without privacy means the same steps on the same images, clipped as well, which deep models need, but without"
-    " noise: the cost is that of noise.",
-    "asked again at the end, it gave another class to 3 of the first 16 images: its answers depend on what came"
-    " before, or on chance",
-    "22 of 548 non-members look almost like a member (grey thumbnails of 16 x 16 correlate by 0.985 or more, as none of"
-    " 124,750 pairs of different photographs do): a.png (as b.png), c.png (as d.png), ....",
-    "Epsilon holds for one training, at delta 0.000261, to add or remove one image; accountant: PRV. 100 steps take each"
-    " of 382 images with probability 0.5; gradients are clipped to 1. How many images there are, and of which classes,"
-    " is taken to be no secret. All settings were fixed beforehand, none was chosen by results, so no choice had to be"
-    " paid for; with others, private accuracy may be better. Without privacy means the same steps on the same images,"
-    " neither clipped nor noisy.",
-    "While this was timed other processes used 60% of the processors, the model waited 20% of the time for a"
-    " processor. On a quiet machine it may be faster.",
-    "Groups differ by more than chance makes (p up to 0.05, corrected for 6 comparisons): accuracy by race, age_group;"
-    " error rates by race.",
+    (
+        "With 90 non-members the true-positive rate is not measurable below 4.02% false positives: no non-"
+        "member may lie"
+        " above the threshold, so the interval would begin at 0 whatever the attack does. It takes 367 for "
+        "1.0%, 3,688 for"
+        " 0.1%."
+    ),
+    (
+        "Without privacy means the same steps on the same images, clipped as well, which deep models need, "
+        "but without"
+        " noise: the cost is that of noise."
+    ),
+    (
+        "asked again at the end, it gave another class to 3 of the first 16 images: its answers depend on "
+        "what came"
+        " before, or on chance"
+    ),
+    (
+        "22 of 548 non-members look almost like a member (grey thumbnails of 16 x 16 correlate by 0.985 or "
+        "more, as none of"
+        " 124,750 pairs of different photographs do): a.png (as b.png), c.png (as d.png), ...."
+    ),
+    (
+        "Epsilon holds for one training, at delta 0.000261, to add or remove one image; accountant: PRV. 100 "
+        "steps take each"
+        " of 382 images with probability 0.5; gradients are clipped to 1. How many images there are, and of "
+        "which classes,"
+        " is taken to be no secret. All settings were fixed beforehand, none was chosen by results, so no "
+        "choice had to be"
+        " paid for; with others, private accuracy may be better. Without privacy means the same steps on the "
+        "same images,"
+        " neither clipped nor noisy."
+    ),
+    (
+        "While this was timed other processes used 60% of the processors, the model waited 20% of the time for a"
+        " processor. On a quiet machine it may be faster."
+    ),
+    (
+        "Groups differ by more than chance makes (p up to 0.05, corrected for 6 comparisons): accuracy by "
+        "race, age_group;"
+        " error rates by race."
+    ),
 )
 
 

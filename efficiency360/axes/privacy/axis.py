@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from efficiency360.axes.base import Axis, Need, Workload
-from efficiency360.axes.privacy import canaries, leaks, membership, membership_seen, numbers
+from efficiency360.axes.privacy import canaries, group_costs, leaks, membership, membership_seen, numbers
 from efficiency360.axes.privacy.doubts import doubts
 from efficiency360.axes.privacy.seen import Seen
 from efficiency360.axes.privacy.split import Split, split
@@ -124,13 +124,13 @@ class Privacy(Axis):
         return {leaks.MEMBERS: self.members} if self.members else {}
 
     def workload(self, images: int) -> Workload:
-        """Every image once for `head`, else every training image in as many steps as take it; once more for members."""
+        """Every image and member once; but for `head` every training image in as many steps as take it, too."""
         attacked = (2 * images if self.members else images) if self.attacks else 0
         if not self.epsilons or self.method == "head":
-            return Workload(attacked + (images if self.epsilons else 0), self.physical_batch, seconds=25)
+            return Workload(max(attacked, images), self.physical_batch, seconds=15)
         taken = self.steps * min((1 - self.test_share) * images / 2, self.batch or _MOST_EXPECTED)
         trainings = self.seeds * (len(self.epsilons) + 1)
-        return Workload(attacked + images + _A_STEP * taken * trainings, self.physical_batch, seconds=25)
+        return Workload(attacked + images + _A_STEP * taken * trainings, self.physical_batch, seconds=15)
 
     def briefing(self, labels: Labels) -> Evidence:
         """The part (N,) of each image: 1 trains, 2 tests, 0 does neither; or `untuned`, why they cannot be parted."""
@@ -179,23 +179,19 @@ class Privacy(Axis):
         """
         if data is None or run.labels is None:
             raise AxisError("no labelled data")
-        attacked = bool(self.attacks) and leaks.MEMBERS in run.sources
+        from efficiency360.axes.privacy import finetuning, membership_observing  # noqa: PLC0415 - torch, in the worker
+        from efficiency360.axes.privacy.remembered import Remembered  # noqa: PLC0415 - torch
+
+        attacked, model = bool(self.attacks) and leaks.MEMBERS in run.sources, Remembered(subject)
         if attacked:
-            from efficiency360.axes.privacy import membership_observing  # noqa: PLC0415 - torch, in the worker only
-
             heads = self.references if "calibrated" in self.attacks else 0
-            yield from membership_observing.observed(subject, run, heads=heads, batch_size=self.physical_batch)
-        if self.epsilons:
-            yield from self._trained(subject, data, run, alone=not attacked)
-
-    def _trained(self, subject: Subject, data: ImageStream, run: Run, *, alone: bool) -> Iterator[Evidence]:
-        """Train; why not is evidence where there is other evidence, and the end of the axis where there is none."""
-        from efficiency360.axes.privacy import finetuning  # noqa: PLC0415 - torch, in the worker only
-
+            yield from membership_observing.observed(model, run, heads=heads, batch_size=self.physical_batch)
+        if not self.epsilons:
+            return
         try:
-            yield from finetuning.observed(self, subject, data, run)
+            yield from finetuning.observed(self, model, data, run)
         except AxisError as error:
-            if alone:
+            if not attacked:
                 raise
             yield {"untuned": np.array([str(error)])}
 
@@ -226,10 +222,11 @@ class Privacy(Axis):
             text = f"Nothing was trained privately: {why}."
             return Findings(measurements=(), caveats=(Caveat(id="privacy.untuned", severity="warning", text=text),))
         seen = Seen.read(evidence, labels, self)
-        found, samples = numbers.measured(seen, np.random.default_rng(len(labels.classes)))
+        rng = np.random.default_rng(len(labels.classes))
+        found, samples = numbers.measured(seen, rng)
         return Findings(
             measurements=(*found, *(one for proof in seen.proofs for one in canaries.measured(proof))),
-            series=tuple(numbers.series(seen, found)),
+            series=(*numbers.series(seen, found), *group_costs.table(seen, self.min_group, rng)),
             caveats=tuple(doubts(seen, found)),
             samples=samples,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,6 @@ from efficiency360.axes.privacy.split import TEST, TRAIN
 from efficiency360.errors import AxisError
 from efficiency360.numerics.membership import canaries
 from efficiency360.numerics.private import accountant, head
-from efficiency360.numerics.private import features as before_head
 from efficiency360.numerics.private.recipe import Run as Training
 
 if TYPE_CHECKING:
@@ -25,13 +23,13 @@ if TYPE_CHECKING:
 
     from efficiency360.axes.base import Evidence, Run
     from efficiency360.axes.privacy.axis import Privacy
+    from efficiency360.axes.privacy.remembered import Remembered
     from efficiency360.dataset.stream import ImageStream
     from efficiency360.numerics.private.features import Head
     from efficiency360.numerics.private.head import Trail
-    from efficiency360.subject.subject import Subject
 
 
-def observed(axis: Privacy, subject: Subject, data: ImageStream, run: Run) -> Iterator[Evidence]:
+def observed(axis: Privacy, model: Remembered, data: ImageStream, run: Run) -> Iterator[Evidence]:
     """Train once for each seed and epsilon, and without privacy; yield what `Seen` reads.
 
     Raises:
@@ -41,11 +39,11 @@ def observed(axis: Privacy, subject: Subject, data: ImageStream, run: Run) -> It
     if "untuned" in run.given:
         raise AxisError(str(run.given["untuned"][0]))
     if axis.method == "head":
-        yield from _heads(axis, subject, data, run, run.labels)
+        yield from _heads(axis, model, data, run, run.labels)
         return
     from efficiency360.axes.privacy import tuned  # noqa: PLC0415 - only where the model itself is trained
 
-    yield from tuned.observed(axis, subject, data, run, run.labels)
+    yield from tuned.observed(axis, model.subject, data, run, run.labels)
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,10 @@ def trainings(axis: Privacy, n: int) -> tuple[list[float], list[Training]]:
 
 
 def _heads(
-    axis: Privacy, subject: Subject, data: ImageStream, run: Run, labels: NDArray[np.int64]
+    axis: Privacy, model: Remembered, data: ImageStream, run: Run, labels: NDArray[np.int64]
 ) -> Iterator[Evidence]:
     total = len(data) + axis.steps
-    features, positions, found = _features(axis, subject, data, run, total)
+    features, positions = _features(axis, model, data, run, total)
     parts = Parts.of(run.given["part"], labels, positions)
     x = head.normalised(features)
     recipe = axis.recipe(len(parts.train))
@@ -108,7 +106,8 @@ def _heads(
     predicted = head.answers(trained, x[parts.test]).argmax(dim=-1).numpy()
     yield evidence(axis, parts, sigmas, predicted, [trained.trail])
     yield _watched(axis, x[parts.train], parts, sigmas, features)
-    yield {"dp_note": np.array([_source(found)])}
+    assert model.found is not None  # noqa: S101 - it was asked
+    yield {"dp_note": np.array([_source(model.found)])}
 
 
 def _watched(axis: Privacy, x: Tensor, parts: Parts, sigmas: list[float], features: Tensor) -> Evidence:
@@ -138,38 +137,24 @@ def _source(found: Head) -> str:
 
 
 def _features(
-    axis: Privacy, subject: Subject, data: ImageStream, run: Run, total: int
-) -> tuple[Tensor, NDArray[np.int64], Head]:
-    """Features (R, D) of the readable images that train or test, their positions (R,), and where they come from."""
+    axis: Privacy, model: Remembered, data: ImageStream, run: Run, total: int
+) -> tuple[Tensor, NDArray[np.int64]]:
+    """Features (R, D) of the readable images that train or test, and their positions (R,)."""
     part = run.given["part"].astype(np.int8)
     rows: list[Tensor] = []
     positions: list[NDArray[np.int64]] = []
-    found: Head | None = None
     for batch in data.batches(axis.physical_batch):
         wanted = np.flatnonzero(batch.readable & (part[batch.start : batch.start + len(batch.readable)] > 0))
         if len(wanted):
-            images = subject.to_input(np.ascontiguousarray(batch.images[wanted]))
-            if found is None:
-                found = _head(subject, images)
-                before_head.check_alone(partial(_of, subject, found), images)
-            rows.append(_of(subject, found, images).cpu())
+            rows.append(model.features(batch.images[wanted]))
             positions.append(batch.start + wanted)
         run.progress(batch.start + len(batch.readable), total)
-    if found is None:
+    if not rows:
         raise AxisError("no image could be read")
     features = torch.cat(rows)
     if bad := int((~torch.isfinite(features)).any(dim=1).sum()):
         raise AxisError(f"the model returned NaN or infinity for {bad} of {len(features)} images")
-    return features, np.concatenate(positions), found
-
-
-def _head(subject: Subject, images: Tensor) -> Head:
-    pair = images[:2] if len(images) > 1 else images.repeat(2, 1, 1, 1)
-    return before_head.find_head(subject.module, subject.logits, pair, black_box=subject.black_box)
-
-
-def _of(subject: Subject, found: Head, images: Tensor) -> Tensor:
-    return before_head.features(subject.module, found, subject.logits, images)
+    return features, np.concatenate(positions)
 
 
 def evidence(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Attack = Literal["loss", "calibrated"]
 FPRS: Final = (0.01, 0.001)
+FEWEST_SHOWN: Final = 3
 _PLAIN, _TOLD = 0.6, 3
 
 
@@ -36,12 +37,22 @@ def measured(seen: Seen, min_group: int) -> Iterator[Measurement]:
 
 def parts(seen: Seen, min_group: int) -> Iterator[tuple[dict[str, Param], NDArray[np.bool_]]]:
     """The classes and the groups with at least `min_group` members and as many non-members, by name, as rows (N,)."""
+    yield from ((params, rows) for params, rows, fewest in _every(seen) if fewest >= min_group)
+
+
+def small(seen: Seen, min_group: int) -> Iterator[tuple[dict[str, Param], NDArray[np.bool_]]]:
+    """Those with fewer, but at least three of each: to be shown, not to be judged."""
+    yield from ((params, rows) for params, rows, fewest in _every(seen) if FEWEST_SHOWN <= fewest < min_group)
+
+
+def _every(seen: Seen) -> Iterator[tuple[dict[str, Param], NDArray[np.bool_], int]]:
+    """All classes and groups by name, as rows (N,), and the number of members or non-members, whichever is less."""
     columns = {"class": np.array([seen.name(int(index)) for index in seen.classes]), **seen.groups}
     for attribute, column in columns.items():
         for group in np.unique(column):
             rows = column == group
-            if min(int((rows & seen.member).sum()), int((rows & ~seen.member).sum())) >= min_group:
-                yield {"attribute": attribute, "group": str(group)}, rows
+            fewest = min(int((rows & seen.member).sum()), int((rows & ~seen.member).sum()))
+            yield {"attribute": attribute, "group": str(group)}, rows, fewest
 
 
 def _area(
@@ -80,7 +91,8 @@ def doubts(seen: Seen, wanted: tuple[str, ...], min_group: int) -> Iterator[Cave
         what = "outputs (no linear head was found)" if on_logits else "own features"
         text = (
             f"The calibrated attack's reference heads stand on the model's {what}, which saw the members: it"
-            " underestimates what an attacker with models of his own would find."
+            " underestimates what an attacker with models of his own would find, and may find less than the loss"
+            " attack."
         )
         yield Caveat(id="privacy.references_contaminated", severity="info", text=text)
     elif "calibrated" in wanted:
@@ -88,6 +100,7 @@ def doubts(seen: Seen, wanted: tuple[str, ...], min_group: int) -> Iterator[Cave
         text = f"No reference heads were trained ({why}): the calibrated attack is not measured."
         yield Caveat(id="privacy.no_references", severity="warning", text=text)
     yield from _most_exposed(seen, min_group)
+    yield from _too_small(seen, min_group)
 
 
 def _verdict(seen: Seen) -> Iterator[Caveat]:
@@ -147,6 +160,19 @@ def _most_exposed(seen: Seen, min_group: int) -> Iterator[Caveat]:
         named = "; ".join(text for _, text in sorted(worse, reverse=True)[:_TOLD])
         text = f"The members of some classes or groups are exposed more than the rest: {named}."
         yield Caveat(id="privacy.group_exposed", severity="warning", text=text)
+
+
+def _too_small(seen: Seen, min_group: int) -> Iterator[Caveat]:
+    """Count classes and groups of which nothing is said."""
+    some = [params for params, _, fewest in _every(seen) if fewest < min_group]
+    if some:
+        named = ", ".join(f"{params['attribute']} {params['group']}" for params in some[:_TOLD])
+        more = ", ..." if len(some) > _TOLD else ""
+        text = (
+            f"{len(some)} classes or groups have fewer than {min_group} members or non-members ({named}{more}): they"
+            f" are shown where there are {FEWEST_SHOWN} of each, and not judged. Their members may be exposed more."
+        )
+        yield Caveat(id="privacy.groups_too_small", severity="info", text=text)
 
 
 def _area_of_rest(seen: Seen, attack: str, rows: NDArray[np.bool_], level: float) -> Interval:

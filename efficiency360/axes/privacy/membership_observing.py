@@ -5,7 +5,6 @@ In the worker only.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,18 +13,15 @@ import torch
 from efficiency360.axes.privacy.leaks import MEMBERS
 from efficiency360.dataset.likeness import looks
 from efficiency360.numerics.membership import references
-from efficiency360.numerics.membership.features import HeadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from efficiency360.axes.base import Evidence, Run
-    from efficiency360.subject.subject import Subject
+    from efficiency360.axes.privacy.remembered import Remembered
 
 
-def observed(subject: Subject, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
+def observed(model: Remembered, run: Run, *, heads: int, batch_size: int) -> Iterator[Evidence]:
     """Yield of each image its logits and its look, then the log odds under reference heads.
 
     `logits` (N, K) float32, `readable` (N,) bool, `look` (N, 256) float16 (see `dataset.likeness`), `pixels` (N,)
@@ -37,21 +33,19 @@ def observed(subject: Subject, run: Run, *, heads: int, batch_size: int) -> Iter
     count = references.affordable(heads, len(data), classes) if classes > 1 else 0
     total = len(data) + (references.STEPS if count else 0)
     features: list[torch.Tensor] = []
-    with torch.inference_mode(), HeadInput(subject.module, subject.num_classes) as head:
-        for batch in data.batches(batch_size):
-            logits = subject.logits(subject.to_input(batch.images))
-            if count:
-                features.append(head.of(logits).half())
-            yield {
-                "logits": logits.float().cpu().numpy(),
-                "readable": batch.readable,
-                "look": looks(batch.images),
-                "pixels": _hashes(batch.images),
-            }
-            run.progress(batch.start + len(batch.readable), total)
+    for batch in data.batches(batch_size):
+        logits, seen, pixels = model.answered(batch.images)
+        features.append(seen)
+        yield {
+            "logits": logits.float().cpu().numpy(),
+            "readable": batch.readable,
+            "look": looks(batch.images),
+            "pixels": pixels,
+        }
+        run.progress(batch.start + len(batch.readable), total)
     if count:
         odds, trained = references.reference_odds(
-            torch.cat(features).float().nan_to_num(),
+            torch.cat(features).nan_to_num(),
             labels,
             count,
             run.seed,
@@ -60,10 +54,5 @@ def observed(subject: Subject, run: Run, *, heads: int, batch_size: int) -> Iter
         yield {
             "reference": odds.numpy(),
             "reference_trained": trained.numpy(),
-            "on_logits": np.array([head.on_logits]),
+            "on_logits": np.array([model.found is not None and not model.found.name]),
         }
-
-
-def _hashes(images: NDArray[np.generic]) -> NDArray[np.uint64]:
-    digests = (hashlib.sha256(np.ascontiguousarray(image).tobytes()).digest()[:8] for image in images)
-    return np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from efficiency360.axes.privacy.membership import FPRS, parts
+from efficiency360.axes.privacy.membership import FPRS, parts, small
 from efficiency360.records import Cell, Series
 from efficiency360.statistics import roc
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.axes.privacy.membership_seen import Seen
+    from efficiency360.records import Param
 
 ROC: Final = "privacy.roc"
 _POINTS = 120
 _EXPOSED_AT = 0.01
+_MOST_SMALL = 30
 
 
 def tables(seen: Seen, min_group: int, exposed: int, *, by_file: bool) -> Iterator[Series]:
@@ -50,29 +52,37 @@ def _rates(others: int) -> NDArray[np.float64]:
 
 
 def _groups(seen: Seen, min_group: int) -> Series:
-    """Of each class and group the area with its interval, and the rate at 1 % where it can be measured."""
-    columns: dict[str, list[Cell]] = {
-        name: [] for name in ("attribute", "group", "attack", "members", "others", "auc", "low", "high", "tpr")
-    }
-    for params, rows in parts(seen, min_group):
-        for attack in seen.scores:
-            members, others = seen.of(attack, rows)
-            value, interval = roc.area(members, others)
-            enough = len(others) >= roc.least_others(FPRS[0])
-            row: dict[str, Cell] = {
-                "attribute": str(params["attribute"]),
-                "group": str(params["group"]),
-                "attack": attack,
-                "members": len(members),
-                "others": len(others),
-                "auc": round(value, 4),
-                "low": round(interval.low, 4),
-                "high": round(interval.high, 4),
-                "tpr": round(roc.rate_at(members, others, FPRS[0]), 4) if enough else None,
-            }
-            for name, cell in row.items():
-                columns[name].append(cell)
+    """Of each class and group the area with its interval, and the rate at 1 % where it can be measured.
+
+    Groups that are too small to be judged come last, the largest of them first, as many as there is room for.
+    """
+    few = sorted(small(seen, min_group), key=lambda one: -int(one[1].sum()))[:_MOST_SMALL]
+    judged = [*((one, True) for one in parts(seen, min_group)), *((one, False) for one in few)]
+    rows = [
+        _row(seen, params, rows, attack, judged=enough) for (params, rows), enough in judged for attack in seen.scores
+    ]
+    columns: dict[str, list[Cell]] = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     return Series(name="privacy.groups", title="Membership inference by class and group (tpr at 1 %)", columns=columns)
+
+
+def _row(
+    seen: Seen, params: dict[str, Param], rows: NDArray[np.bool_], attack: str, *, judged: bool
+) -> dict[str, Cell]:
+    members, others = seen.of(attack, rows)
+    value, interval = roc.area(members, others)
+    enough = judged and len(others) >= roc.least_others(FPRS[0])
+    return {
+        "attribute": str(params["attribute"]),
+        "group": str(params["group"]),
+        "attack": attack,
+        "members": len(members),
+        "others": len(others),
+        "auc": round(value, 4),
+        "low": round(interval.low, 4),
+        "high": round(interval.high, 4),
+        "tpr": round(roc.rate_at(members, others, FPRS[0]), 4) if enough else None,
+        "judged": "yes" if judged else "too few",
+    }
 
 
 def _exposed(seen: Seen, most: int, *, by_file: bool) -> Series:

@@ -1,1 +1,1 @@
-"""Torch parts of membership inference: what the head of a classifier sees, reference heads, runs with canaries."""
+"""Torch parts of membership inference: log odds, reference heads, runs with canaries."""

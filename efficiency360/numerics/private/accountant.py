@@ -56,7 +56,7 @@ def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
     """
     if not (target > 0 and math.isfinite(target)):
         raise ValueError(f"no training has an epsilon of {target}")
-    sigma, slope = _about(target * (1 - _CLOSE / 2), rate, steps, delta), -1.2
+    sigma, slope = _about(target * (1 - _ERROR - _CLOSE / 2), rate, steps, delta), -1.2
     before: tuple[float, float] | None = None
     for _ in range(_TRIES):  # secants: log epsilon is nearly a straight line in log sigma
         spent = epsilon(rate, sigma, steps, delta)

@@ -81,12 +81,19 @@ def watched(module: nn.Module, head: Head) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def features(module: nn.Module, head: Head, logits: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Features (N, D) float32 of images, D as `head.width`: what the head is given, or the logits."""
+def answered(
+    module: nn.Module, head: Head, logits: Callable[[Tensor], Tensor], images: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) of images, and features (N, D) float32, D as `head.width`: what it is given, or the logits."""
     with torch.no_grad(), watched(module, head) as seen:
         answer = logits(images)
     found = seen[-1] if head.name else answer
-    return found.detach().float()
+    return answer, found.detach().float()
+
+
+def features(module: nn.Module, head: Head, logits: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Features (N, D) float32 of images; see `answered`."""
+    return answered(module, head, logits, images)[1]
 
 
 def check_alone(features_of: Callable[[Tensor], Tensor], images: Tensor) -> None:

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.render.charts.cells import numbers
 from efficiency360.render.charts.scales import Scale, rounded
-from efficiency360.render.charts.theme import COLOURS, Frame, Layer, Spec, at, chart, field, fixed, layer, level, texts
+from efficiency360.render.charts.theme import (
+    COLOURS,
+    Frame,
+    Layer,
+    Spec,
+    at,
+    chart,
+    field,
+    layer,
+    level,
+    texts,
+    upright,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
 AXIS, SERIES = "speed", "speed.latency_distribution"
 _NAME = "speed.latency_ms"
 _COLUMNS = ("from_ms", "to_ms", "runs")
-_FRAME = Frame(220.0, left=12.0, top=62.0)
+_FRAME = Frame(226.0, left=44.0, top=68.0)
 _STATS = ("p50", "p95", "p99")
 _SLOWEST_MS = 1e9
 _FEWEST, _MOST = 3, 1000
@@ -93,7 +105,7 @@ def spec(drawn: Latency, words: Mapping[str, Any]) -> Spec:
     rows = [{"from": one.start, "to": min(one.end, end), "runs": one.runs} for one in drawn.bins]
     whole, last = (rows[:-1], rows[-1:]) if drawn.open else (rows, [])
     bars = {"x": field("from"), "x2": {"field": "to"}, "y": field("runs"), "y2": {"datum": 0}}
-    most = Scale(0.0, max(one.runs for one in drawn.bins), ())
+    most = rounded(0.0, max(one.runs for one in drawn.bins))
     hollow = {"color": COLOURS["paper"], "stroke": COLOURS["accent"], "strokeWidth": 1}
     return chart(
         [
@@ -103,14 +115,14 @@ def spec(drawn: Latency, words: Mapping[str, Any]) -> Spec:
         ],
         _FRAME,
         x=level("from", said["x"], scale, _FRAME),
-        y=field("runs", scale=fixed(most), axis=None),
+        y=upright("runs", said["y"], most, _FRAME, lift=9),
     )
 
 
 def _marks(quantiles: Sequence[Measurement], scale: Scale, words: Mapping[str, str]) -> Iterator[Layer]:
     """A line for each quantile from its label down, each label on a line of its own, and its interval as a bar."""
     for index, one in enumerate(quantiles):
-        y = -14.0 - 16 * (len(quantiles) - 1 - index)
+        y = -20.0 - 16 * (len(quantiles) - 1 - index)
         row = _quantile(one, scale, words)
         yield layer("quantile", [row], "rule", at(y=y, y2=_FRAME.down) | {"x": field("at")}, **_THIN)
         ends = {"x": field("low"), "x2": {"field": "high"}}

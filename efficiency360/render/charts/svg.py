@@ -25,7 +25,7 @@ from efficiency360.render import text
 from efficiency360.render.charts.theme import COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _SHAPES: Final = frozenset({"path", "line", "text"})
@@ -52,7 +52,7 @@ class CannotDrawError(Exception):
     """Charts cannot be drawn on this machine, or under its limits; the page says so in their place."""
 
 
-def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Markup:
+def draw(spec: Mapping[str, Any], kind: str, name: str, description: str, told: Callable[[str], str] = str) -> Markup:
     """A chart as an `svg` element with the class `chart` and a name and description for those who cannot see it.
 
     Args:
@@ -60,6 +60,7 @@ def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Mar
         kind: a further class.
         name: what it is, in a few words.
         description: what it says.
+        told: says a text of the data in the language of the page.
 
     Raises:
         ValueError: the spec computes, refers to something outside, or has a place or colour that is none.
@@ -69,7 +70,7 @@ def draw(spec: Mapping[str, Any], kind: str, name: str, description: str) -> Mar
         raise ValueError(f"a chart must not compute or refer to anything: {', '.join(found)}")
     texts: list[str] = []
     width, height, marks = _drawn(json.dumps(_masked(spec, texts), allow_nan=False))
-    said = _MASK.sub(lambda match: f">{_plain(texts[int(match[1])])}<", marks)
+    said = _MASK.sub(lambda match: f">{_plain(told(texts[int(match[1])]))}<", marks)
     return Markup(  # noqa: S704 - all that is not ours is escaped
         f'<svg class="chart {kind}" viewBox="0 0 {width} {height}" fill="none" role="img" aria-label="{_plain(name)}">'
         f"<desc>{escape(text.plain(description))}</desc>{said}</svg>"

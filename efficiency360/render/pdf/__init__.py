@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Scorecard
     from efficiency360.render.figures import Figures
+    from efficiency360.render.language import Language
 
 _BREAKS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 """What WeasyPrint raises where a layout is too much for it, such as a grid that goes on over the end of a page."""
@@ -38,7 +39,7 @@ def check() -> None:
         ) from None
 
 
-def render(card: Scorecard, figures: Figures | None = None, language: str = "en") -> bytes:
+def render(card: Scorecard, figures: Figures | None = None, language: Language = "en") -> bytes:
     """The report as a PDF of A4 pages; the same scorecard, figures and fonts give the same bytes.
 
     Args:
@@ -50,7 +51,7 @@ def render(card: Scorecard, figures: Figures | None = None, language: str = "en"
         InputError: as `check`; or the page cannot be laid out.
     """
     check()
-    return printed(html.render(card, figures), language)
+    return printed(html.render(card, figures, language=language), language)
 
 
 def printed(page: str, language: str = "en") -> bytes:

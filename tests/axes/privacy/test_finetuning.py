@@ -186,6 +186,22 @@ class TestMethods:
         )
 
 
+class TestGroups:
+    def test_what_privacy_costs_each_group_is_its_own_paired_drop_and_small_ones_are_not_judged(self):
+        ward = tuple("attic" if row % 16 == 0 else ("north", "south")[row % 2] for row in range(N))
+        record = measured(None, replace(images(), columns={"ward": ward}), epsilons=[0.1, 8])
+        table = next(series for series in record.series if series.name == "privacy.group_costs").columns
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+        for row in rows:
+            assert row["cost"] == pytest.approx(row["without"] - row["accuracy"], abs=2e-4)
+            assert row["low"] <= row["cost"] <= row["high"]
+        assert {row["group"] for row in rows if row["judged"] == "too few"} == {"attic"}
+        for epsilon, cost in numbers(record, "dp_cost").items():
+            of_all = [row for row in rows if row["attribute"] == "class" and row["epsilon"] == epsilon]
+            assert sum(row["n"] for row in of_all) == cost.n
+            assert sum(row["n"] * row["cost"] for row in of_all) / cost.n == pytest.approx(cost.value, abs=1e-3)
+
+
 class TestDoubts:
     def test_where_nothing_is_learnt_no_cost_is_believed(self):
         data = images()

@@ -144,6 +144,11 @@ def test_tries_that_never_raise_the_loss_are_masking():
     assert "robustness.masked_gradients" not in caveats(measure(tally_tries=np.array([10]), tally_idle=np.array([2])))
 
 
+def test_one_stubborn_image_accuses_nobody():
+    found = caveats(measure(tally_tries=np.array([1]), tally_idle=np.array([1])))
+    assert "robustness.masked_gradients" not in found
+
+
 def test_claims_that_did_not_pass_the_check_are_said():
     found = caveats(measure(tally_refused=np.array(["3 x outside the ball"])))
     assert "3 x outside the ball" in found["robustness.refused"].text

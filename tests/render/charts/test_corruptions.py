@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from efficiency360.records import Series
 from efficiency360.render.charts import corruptions
 from efficiency360.render.charts.heat import ROWS
+from efficiency360.render.charts.kinds import chart
 
 ROWS_OF = {"fog": (0.85, 0.7, 0.5), "gaussian_noise": (0.6, 0.3, 0.1), "jpeg": (0.9, 0.89, 0.88)}
 
@@ -69,3 +72,9 @@ def test_what_there_is_no_room_for_is_left_to_the_table(words, data_of):
 )  # fmt: skip
 def test_a_table_that_is_no_heat_map_is_not_drawn(series):
     assert corruptions.read(series) is None
+
+
+def test_names_are_said_in_the_language_of_the_page(words):
+    known = {"gaussian_noise": "ガウス雑音", "fog": "霧"}
+    drawn = str(chart("corruptions", corruptions.read(table()), words, "", "", told=lambda name: known.get(name, name)))
+    assert re.findall(">(ガウス雑音|霧|jpeg|fog|gaussian noise)<", drawn) == ["霧", "jpeg", "ガウス雑音"]

@@ -126,6 +126,12 @@ def test_the_engine_never_sees_a_text(monkeypatch):
     assert not [said for said in ("one name", "another", "Right (%)") if said in once]
 
 
+def test_texts_are_said_in_the_language_of_the_page_and_stay_text():
+    said = str(svg.draw(spec("fog"), "test", "", "", lambda one: {"fog": "<霧>"}.get(one, one)))
+    assert "&lt;霧&gt;" in said
+    assert "fog" not in said
+
+
 @pytest.mark.parametrize(
     "part",
     [
