@@ -218,7 +218,9 @@ def _what_now(card: Scorecard, lights: Sequence[Light], views: Sequence[RuleView
 
 
 def _next_version(card: Scorecard, lights: Sequence[Light], words: Mapping[str, str]) -> str:
-    graded = [(one.score, light.axis.title, one.grade) for light in lights if (one := light.axis.score).score is not None]
+    graded = [
+        (one.score, light.axis.title, one.grade) for light in lights if (one := light.axis.score).score is not None
+    ]
     if not scored(card) or not graded:
         return words["yardstick"]
     score, title, grade = min(graded)

@@ -76,7 +76,7 @@ def _edition(card: Scorecard, figures: Figures | None, language: Language) -> st
     catalogued = translated(card, language)
     told = speech(language)
     view = page(catalogued, words(language), figures, Speech(words(language), told["title"], told["told"]))
-    view = replace(view, business=business(card, section("business", language)))
+    view = replace(view, business=business(catalogued, section("business", language)))
     return fill("edition.html.j2", language, card=catalogued, page=view, frameworks=governance(card))
 
 

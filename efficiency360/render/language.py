@@ -13,6 +13,7 @@ from efficiency360.render.translation import Catalogue, catalogue
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from efficiency360.business import Business
     from efficiency360.records import Interval, Scorecard
 
 Language = Literal["en", "ja"]
@@ -68,7 +69,7 @@ def plainly(known: Catalogue, said: str) -> str:
 
 
 def translated(card: Scorecard, language: Language) -> Scorecard:
-    """A scorecard whose tables have titles in the language: figures take theirs from there."""
+    """A scorecard whose tables have titles in the language, and what its costs lack the reasons."""
     known = catalogue(language)
     if known is None:
         return card
@@ -82,7 +83,16 @@ def translated(card: Scorecard, language: Language) -> Scorecard:
         )
         for axis in card.axes
     )
-    return card.model_copy(update={"axes": axes})
+    return card.model_copy(update={"axes": axes, "business": card.business and _costs(card.business, known)})
+
+
+def _costs(found: Business, known: Catalogue) -> Business:
+    """What the costs lack, and what is in doubt of them, with reasons in the language."""
+    gaps = {
+        name: tuple(one.model_copy(update={"why": plainly(known, one.why) or one.why}) for one in getattr(found, name))
+        for name in ("missing", "uncompared")
+    }
+    return found.model_copy(update={**gaps, "doubts": tuple(plainly(known, one) or one for one in found.doubts)})
 
 
 def _marked(known: Catalogue, said: str) -> Markup:

@@ -39,7 +39,7 @@ _OURS: Final = frozenset({"against", "attribute", "corruption", "of"})
 _ERROR = re.compile(r"\w*(?:Error|Exception|Warning|Interrupt)\b.*", re.DOTALL)
 _PROSE = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 _END = re.compile(r"(?<=[.!?]) (?=\S)")
-_AND = re.compile(r", and |, | and ")
+_AND = re.compile(r"(?:, and |, | and )(?![^()]*\))")
 _LONGEST: Final = 2000
 _CLAUSE = re.compile(r" (?:is|are|was|were|has|have|had|does|do|did) ")
 _SHORT: Final = 24
@@ -187,8 +187,11 @@ class Catalogue:
 
     def _number(self, text: str) -> str:
         """A number with a blank before its unit; `1 s` in the catalogue says how the unit is called."""
-        digits, unit = _NUMBER.fullmatch(text).groups()  # type: ignore[union-attr] - the caller looked
-        return f"{digits} {self._whole.get(f'1 {unit}', f'1 {unit}').removeprefix('1 ')}" if unit else text
+        found = _NUMBER.fullmatch(text)
+        if found is None or not found[2]:
+            return text
+        one = f"1 {found[2]}"
+        return f"{found[1]} {self._whole.get(one, one).removeprefix('1 ')}"
 
     def _params(self, text: str) -> str:
         """Params in the other language; `stat=` and `stat=p95` in the catalogue say how they are called."""

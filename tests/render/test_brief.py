@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from efficiency360.records import AxisRecord, Caveat, Measurement
+from efficiency360.records import AxisRecord, AxisScore, Caveat, Measurement
 from efficiency360.render import html
 from efficiency360.render.brief import Speech
 from efficiency360.render.language import LANGUAGES, speech, words
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from efficiency360.records import RuleResult, Scorecard
+    from efficiency360.records import RuleResult, Scorecard, Verdict
     from efficiency360.render.view import Page
 
     Card = Callable[..., Scorecard]
@@ -43,6 +43,33 @@ def of_accuracy(card_of: Card, accuracy_of: Callable[..., AxisRecord], **rule: A
     limits = {"id": "floor", "measurement": "accuracy.top1", "at_least": 0.8, "rationale": "People notice.", **rule}
     spec = AuditSpec.model_validate({"title": "T", "file": "t.toml", "axes": {"accuracy": {}}, "rules": [limits]})
     return card_of((accuracy_of(),), spec)
+
+
+def attacked(card_of: Card, *left: tuple[float, float]) -> str:
+    """What is said of robustness where one attack leaves these proportions at these radii, and a milder one more."""
+    found = tuple(
+        Measurement(
+            name="robustness.adversarial_accuracy",
+            value=value,
+            unit="proportion",
+            better="higher",
+            params={"attack": attack, "eps": eps, "norm": "Linf"},
+        )
+        for attack, points in (("quick", left), ("other", ((0.5, 1.0),)))
+        for eps, value in points
+    )
+    axis = AxisRecord(id="robustness", version=1, status="measured", measurements=found)
+    return next(light.sentence for light in english(card_of((axis,))).lights if light.axis.id == "robustness")
+
+
+def scored(card: Scorecard, **scores: tuple[float, str]) -> Scorecard:
+    """The card with these scores, of axes that count as measured."""
+    told = tuple(AxisScore(axis=axis, score=score, grade=grade) for axis, (score, grade) in scores.items())
+    axes = tuple(AxisRecord(id=axis, version=1, status="measured", measurements=(NUMBER,)) for axis in scores)
+    return card.model_copy(update={"scores": told, "axes": axes})
+
+
+NUMBER = Measurement(name="x.y", value=1.0, unit="")
 
 
 class TestLights:
@@ -115,6 +142,16 @@ class TestLights:
         light = next(light for light in english(card_of((strange,))).lights if light.axis.id == "acme")
         assert light.sentence == "Sway: 3\u00a0m."
 
+    def test_attacks_are_told_at_the_smallest_and_the_largest_radius(self, card_of: Card) -> None:
+        light = attacked(card_of, (0.031373, 0.08), (0.003922, 0.98), (0.015686, 0.4))
+        assert light == (
+            "Under deliberate attack it is still right on 98.0\u00a0% of the images at radius 1/255,"
+            " on 8.0\u00a0% at radius 8/255."
+        )
+
+    def test_one_radius_is_told_alone(self, card_of: Card) -> None:
+        assert attacked(card_of, (0.003922, 0.98)).startswith("Under deliberate attack (radius 1/255)")
+
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_sentences_survive_params_that_are_not_ours(self, card_of: Card, language: Any) -> None:
         gap = Measurement(name="fairness.accuracy_gap", value=0.1, unit="proportion", params={"{value}": "{0}"})
@@ -164,6 +201,16 @@ class TestSpoken:
         assert f"of {len(blocking)} checks that can stop it, {failing} are proven to fail" in first
         assert "has to get better" in last
 
+    def test_an_axis_of_grade_a_is_not_called_weak(self, sample_card: Scorecard) -> None:
+        last = english(scored(sample_card, accuracy=(95.9, "A"), cost=(100, "A"))).spoken[2]
+        assert "All 2 sides that were scored have grade A" in last
+        assert "lowest is Accuracy, with 95.9 of 100 points" in last
+        assert "the 9 without a score" in last
+
+    def test_the_weakest_axis_below_an_a_is_named_as_such(self, sample_card: Scorecard) -> None:
+        last = english(scored(sample_card, accuracy=(70, "C"), cost=(100, "A"))).spoken[2]
+        assert "the weakest is Accuracy, with 70 of 100 points" in last
+
     def test_a_pass_by_waiver_says_so(self, sample_card: Scorecard, ruled: Scorecard) -> None:
         waived = next(rule for rule in ruled.verdict.rules if rule.rule == "waived-floor")
         card = with_rules(sample_card, *sample_card.verdict.rules, waived, outcome="pass")
@@ -179,6 +226,25 @@ class TestChanges:
     def test_without_a_baseline_nothing_is_said_of_changes(self, sample_card: Scorecard, ruled: Scorecard) -> None:
         assert 'id="changed"' not in html.render(sample_card)
         assert 'id="changed"' in html.render(ruled)
+
+
+def test_the_score_says_why_the_grade_may_differ_from_the_verdict(sample_card: Scorecard) -> None:
+    said = words("en")["overall"]["why"]
+    apart = sample_card.model_copy(update={"overall": sample_card.overall.model_copy(update={"low": 45.0, "high": 99})})
+    level = sample_card.model_copy(update={"overall": sample_card.overall.model_copy(update={"low": 95, "high": 95})})
+    assert said in html.render(apart)
+    assert said not in html.render(level)
+
+
+def test_a_reason_does_not_count_all_of_all(sample_card: Scorecard) -> None:
+    told = english(sample_card.model_copy(update={"verdict": reasons(sample_card, "2 of 2 blocking checks passed")}))
+    assert told.reasons == ("All blocking checks passed (2)",)
+    told = english(sample_card.model_copy(update={"verdict": reasons(sample_card, "1 of 2 blocking checks passed")}))
+    assert told.reasons == ("1 of 2 blocking checks passed",)
+
+
+def reasons(card: Scorecard, *said: str) -> Verdict:
+    return card.verdict.model_copy(update={"reasons": said})
 
 
 def test_business_is_left_to_whoever_worked_it_out(sample_card: Scorecard) -> None:

@@ -51,6 +51,19 @@ def test_groups_by_properties_of_images_cover_nothing_about_people(card_of):
     assert {states(card_of((axis,)))[item] for item in ("Annex IV 3", "3) Fairness")} == {"open"}
 
 
+def test_figures_on_properties_of_images_are_not_called_unmeasured(card_of):
+    stand_in = Caveat(id="fairness.no_groups", severity="info", text="Properties of the images stand in.")
+    axis = record("fairness", accuracy_gap=0.1).model_copy(update={"caveats": (stand_in,)})
+    items = {item.id: item for framework in governance(card_of((axis,))) for item in framework.items}
+    assert items["3) Fairness"].ungrouped == ("fairness.accuracy_gap",)
+    assert items["3) Fairness"].missing == ()
+    assert governance(card_of(()))[0].items[6].ungrouped == ()
+    page = html.render(card_of((axis,)))
+    assert "no groups were given (--group), so not answered: Accuracy gap" in page
+    assert "not measured: Accuracy gap" not in page
+    assert "no statement of compliance" in page
+
+
 def test_the_page_lists_every_item(sample_card):
     page = html.render(sample_card)
     for item in states(sample_card):

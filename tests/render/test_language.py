@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from markupsafe import Markup
 
+from efficiency360.business import Assumptions, Business, Gap, Yearly
 from efficiency360.records import Caveat
 from efficiency360.render import editions, html, report, text
 from efficiency360.render.language import LANGUAGES, words
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import AxisRecord, Scorecard
 
+ASSUMED = Assumptions(currency="JPY", images_per_day=10, utilisation=0.5, price_per_machine_hour=300)
 REPORTS = Path(__file__).parents[2] / "reports"
 SAME = {
     "dash",
@@ -148,7 +150,7 @@ def test_the_japanese_edition_says_nothing_in_english_that_is_not_marked(both: T
 )
 def test_kept_reports_are_japanese_throughout(folder: Path) -> None:
     told = Tree(html.render(read_scorecard(folder), language="ja"))
-    said = [re.sub(r"\(\w+Error: .*\)", "", one) for language, one in told.texts if language == "ja"]
+    said = [re.sub(r"\w+Error: .*", "", one) for language, one in told.texts if language == "ja"]
     prose = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{3,} [a-z]{2,}\b")
     names = {
         cell
@@ -208,3 +210,14 @@ class TestEditions:
     def test_with_one_language_pictures_stay_where_they_are(self) -> None:
         told = {"en": Markup('<img src="data:image/png;base64,AAAA" width="4" height="3" alt="">')}
         assert editions.joined(told) == (told, Markup())
+
+
+def test_what_the_costs_lack_is_told_in_japanese(sample_card: Scorecard) -> None:
+    gap = Gap(what="energy", why="the audit file states no price_per_kwh")
+    costs = Business(
+        assumptions=ASSUMED, yearly=Yearly(), missing=(gap,), doubts=("It rained.",)
+    )
+    card = sample_card.model_copy(update={"business": costs})
+    assert "理由：監査ファイルに price_per_kwh の記載がありません。" in html.render(card, language="ja")
+    assert "It rained." in html.render(card, language="ja")
+    assert "states no price_per_kwh" in html.render(card, language="en")

@@ -29,8 +29,11 @@ def of_groups(compared: Sequence[Compared], named: int, given: Sequence[Attribut
     """
     for one in compared[:named]:
         if one.judged.small and one.judged.count > 1:
-            text = f"{one.judged.attribute.name}: shown, not judged, because they have fewer than {least} images: "
-            yield Caveat(id="fairness.small_group", severity="warning", text=f"{text}{_sizes(one.judged.small)}.")
+            text = (
+                f"{one.judged.attribute.name}: shown, not judged, because they have fewer than {least} images:"
+                f" {_sizes(one.judged.small)}."
+            )
+            yield Caveat(id="fairness.small_group", severity="warning", text=text)
     crossed = [one.judged for one in compared[named:] if one.judged.small and one.judged.count > 1]
     if crossed:
         counts = (f"{len(one.small)} of {len(one.small) + one.count} of {one.attribute.name}" for one in crossed)

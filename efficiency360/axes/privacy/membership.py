@@ -109,7 +109,8 @@ def _verdict(seen: Seen) -> Iterator[Caveat]:
     found = {attack: roc.area(*seen.of(attack), level) for attack in seen.scores}
     attack = max(found, key=lambda name: found[name][1].low)
     value, interval = found[attack]
-    told = f"AUC {value:.3f} ({interval.low:.3f} to {interval.high:.3f}; 0.5 is chance) by the {attack} attack"
+    around = f"{interval.low:.3f} to {interval.high:.3f} for all attacks at once"
+    told = f"AUC {value:.3f} ({around}; 0.5 is chance) by the {attack} attack"
     if interval.low > 0.5:  # noqa: PLR2004 - chance
         text = f"Members can be told from non-members: {told}.{_in_numbers(seen, attack)}"
         severity: Literal["critical", "warning"] = "critical" if interval.low > _PLAIN else "warning"

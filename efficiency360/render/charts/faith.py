@@ -92,7 +92,7 @@ def spec(panel: Panel, words: Mapping[str, Any]) -> Spec:
         ],
         _FRAME,
         x=level("changed", said["x"], WHOLE, _FRAME),
-        y=upright("probability", f"{said[panel.kind]}: {said['y']}", WHOLE, _FRAME),
+        y=upright("probability", f"{said[panel.kind]}{words['colon']}{said['y']}", WHOLE, _FRAME),
     )
 
 
