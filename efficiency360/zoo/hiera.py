@@ -29,8 +29,8 @@ def from_hiera(state: Mapping[str, Tensor], grid: tuple[int, int]) -> dict[str, 
     """Weights of timm's `Hiera` under the names of `TurboViT`; `grid` is the rows and columns of the stem's tokens.
 
     Raises:
-        InputError: a weight that this family does not have, such as the window's own positions of `abswin`, or positions
-            of another grid.
+        InputError: a weight that this family does not have, such as the window's own positions of `abswin`, or
+            positions of another grid.
     """
     return dict(_renamed(name, tensor, grid) for name, tensor in state.items())
 
@@ -39,7 +39,7 @@ def _renamed(name: str, tensor: Tensor, grid: tuple[int, int]) -> tuple[str, Ten
     if name == "pos_embed" and tensor.ndim == 3:  # noqa: PLR2004 - (1, T, C); abswin has planes
         if tensor.shape[1] != grid[0] * grid[1]:
             raise InputError(f"{name} has {tensor.shape[1]} tokens, not {grid[0]} x {grid[1]}: make it for that size")
-        return "positions.embedding", tensor[0].unflatten(0, grid)
+        return "positions.embedding", tensor[0].reshape(*grid, -1)
     layer, _, kind = name.rpartition(".")
     if layer in _OUTSIDE:
         return f"{_OUTSIDE[layer]}.{kind}", tensor

@@ -1,4 +1,4 @@
-"""What a TurboViT is made of: TOML -> `TurboViTSpec`. An unknown key is an error that suggests the right one. No torch."""
+"""What a TurboViT is made of: TOML -> `TurboViTSpec`, without torch. A misspelt key is told its right name."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Stem(Record):
 class Stage(Record):
     """A run of blocks. Each key but `depth` and `pool` is one value, or a list: one a block, the last one repeated.
 
-    `width` is the channels that a block gives on, `heads` divides it; a block's perceptron is `mlp_ratio` times as wide.
-    `attention` is among the tokens of a unit or among all ("global"). `pool` lets the first block ask with one query for
-    every 2 x 2 tokens, so that a quarter of the tokens is left.
+    `width` is the channels that a block gives on, `heads` divides it; its perceptron is `mlp_ratio` times as wide.
+    `attention` is among the tokens of a unit or among all ("global"). `pool` lets the first block ask with one query
+    for every 2 x 2 tokens, so that a quarter of the tokens is left.
     """
 
     depth: Count
@@ -76,7 +76,7 @@ class Stage(Record):
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """One block: channels in and out, heads, channels of the perceptron, the kind of attention, and whether it pools."""
+    """One block: channels in and out, heads, channels of its perceptron, its kind of attention, whether it pools."""
 
     width_in: int
     width: int
@@ -89,8 +89,8 @@ class BlockSpec:
 class TurboViTSpec(Record):
     """A hierarchical vision transformer of mask units.
 
-    `size` is height and width of the images in pixels, one number for squares; `unit` is the side of a unit in tokens of
-    the stem. `size` must be divisible by `unit` times the stem's stride, and `unit` by 2 for each stage that pools.
+    `size` is height and width of the images in pixels, one number for squares; `unit` is the side of a unit in tokens
+    of the stem. `size` must be divisible by `unit` times the stem's stride, and `unit` by 2 for each stage that pools.
     """
 
     description: str = ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EPS = 1e-6
 _STD = 0.02
 _SQUARE = 4
+_ADDED = ("attention.out.weight", "mlp.2.weight")
 
 
 class Positions(nn.Module):
@@ -48,7 +49,8 @@ class UnitAttention(nn.Module):
 
     def __init__(self, spec: BlockSpec, units: int) -> None:
         super().__init__()
-        self.heads, self.pool, self.units = spec.heads, spec.pool, units
+        self.heads, self.width = spec.heads, spec.width
+        self.pool, self.units = spec.pool, units
         self.groups = units if spec.attention == "units" else 1
         self.qkv = nn.Linear(spec.width_in, 3 * spec.width)
         self.out = nn.Linear(spec.width, spec.width)
@@ -58,13 +60,14 @@ class UnitAttention(nn.Module):
         query, key, value = self.qkv(x).chunk(3, dim=-1)
         if self.pool:
             query = pooled(query, self.units)
-        mixed = functional.scaled_dot_product_attention(*map(self._split, (query, key, value)))
-        y: Tensor = self.out(mixed.transpose(1, 2).flatten(2).unflatten(0, (-1, self.groups)).flatten(1, 2))
+        mixed = functional.scaled_dot_product_attention(self._split(query), self._split(key), self._split(value))
+        y: Tensor = self.out(mixed.transpose(1, 2).reshape(query.shape))
         return y
 
     def _split(self, x: Tensor) -> Tensor:
         """(N, T, D) -> (N x groups, heads, T/groups, D/heads), a view."""
-        return x.unflatten(1, (self.groups, -1)).flatten(0, 1).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        groups, tokens = x.shape[0] * self.groups, x.shape[1] // self.groups
+        return x.reshape(groups, tokens, self.heads, self.width // self.heads).transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -123,13 +126,14 @@ class TurboViT(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=_STD)
                 nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.positions.embedding, std=_STD)
-        for depth, block in enumerate(self.blocks, start=1):
-            for layer in (block.attention.out, block.mlp[-1]):
-                layer.weight.div_(math.sqrt(2 * depth))
+        for name, parameter in self.named_parameters():
+            if name.endswith(_ADDED):
+                parameter.div_(math.sqrt(2 * (int(name.split(".")[1]) + 1)))
 
     def features(self, images: Tensor) -> Tensor:
         """What the head sees: (N, channels, height, width) -> (N, C)."""
-        if not torch.jit.is_tracing() and tuple(images.shape[-2:]) != self.spec.size:
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        if not tracing and tuple(images.shape[-2:]) != self.spec.size:
             wanted, given = ("x".join(map(str, size)) for size in (self.spec.size, images.shape[-2:]))
             raise ValueError(f"images of {given} pixels for a model of {wanted}; make it with spec.adapted(size=...)")
         tokens = self.positions(self.stem(images).permute(0, 2, 3, 1))
@@ -145,12 +149,12 @@ class TurboViT(nn.Module):
 def unrolled(x: Tensor, unit: int, pools: int) -> Tensor:
     """(N, rows, columns, C) -> (N, rows x columns, C) unit by unit, ready for `pools` times `pooled`.
 
-    A unit of `unit` x `unit` tokens is ordered by the place in its 2 x 2 square, then by the place of that square in its
-    own 2 x 2, and so on, then by row and column of what is left.
+    A unit of `unit` x `unit` tokens is ordered by the place in its 2 x 2 square, then by the place of that square in
+    its own 2 x 2, and so on, then by row and column of what is left.
     """
     rows, columns = x.shape[1] // unit, x.shape[2] // unit
     side = (unit >> pools, *[2] * pools)
-    x = x.reshape(-1, rows, *side, columns, *side, x.shape[3])
+    x = x.reshape(x.shape[0], rows, *side, columns, *side, x.shape[3])
     own = [(2 + place, 3 + len(side) + place) for place in reversed(range(len(side)))]
     order = [0, 1, 2 + len(side), *(axis for pair in own for axis in pair), x.ndim - 1]
     return x.permute(order).flatten(1, -2)
@@ -158,7 +162,8 @@ def unrolled(x: Tensor, unit: int, pools: int) -> Tensor:
 
 def pooled(x: Tensor, units: int) -> Tensor:
     """The largest of each 2 x 2 tokens, channel by channel: (N, T, C) -> (N, T/4, C)."""
-    return x.unflatten(1, (units, _SQUARE, -1)).amax(dim=2).flatten(1, 2)
+    squares = x.reshape(x.shape[0], units, _SQUARE, x.shape[1] // (_SQUARE * units), x.shape[2])
+    return squares.amax(dim=2).flatten(1, 2)
 
 
 def resized(state: dict[str, Tensor], spec: TurboViTSpec) -> dict[str, Tensor]:
