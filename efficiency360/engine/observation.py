@@ -161,7 +161,7 @@ def _depends_on(context: Context, axis: Axis, settings: Mapping[str, Any]) -> di
     more = context.job.more_data.get(axis.id, {})
     return {
         "axis": [axis.id, axis.version, dict(settings)],
-        "subject": [request.fingerprint, info.record.arch, request.factory_fingerprint],
+        "subject": [request.fingerprint, info.record.arch, request.factory_fingerprint or request.spec_fingerprint],
         "loading": [request.remap, request.key, request.seed, info.record.preprocess],
         "output": request.manifest.model.output,
         "claim": request.manifest.privacy.model_dump() if axis.id in context.mixed else None,

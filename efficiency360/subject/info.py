@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from efficiency360 import zoo
 from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.records import Caveat, SubjectRecord
 from efficiency360.strict import Record
@@ -71,4 +72,6 @@ def identified(info: SubjectInfo, request: SubjectRequest) -> SubjectInfo:
 
 def _portable(arch: str | None) -> str | None:
     """An architecture without the folders that only this machine has."""
+    if arch and (spec := zoo.spec_file(arch)):
+        return f"zoo:{spec.name}"
     return Path(arch).name if arch and arch.rpartition(":")[0].endswith(".py") else arch

@@ -27,8 +27,8 @@ class SubjectRequest(Record):
     """Everything the worker needs to load a subject; plain values, so it travels as JSON.
 
     `file` None means random weights from `arch`. `input` is (C, H, W). `data_shape` is the (C, H, W) that all images of
-    the data set share, where they do. `reads` are the absolute paths of all files and folders that loading reads, apart
-    from Python's own.
+    the data set share, where they do. `spec_fingerprint` is the hash of the file that `zoo:PATH.toml` names. `reads`
+    are the absolute paths of all files and folders that loading reads, apart from Python's own.
     """
 
     name: str
@@ -38,6 +38,7 @@ class SubjectRequest(Record):
     fingerprint: str | None
     arch: str | None
     factory_fingerprint: str | None = None
+    spec_fingerprint: str | None = None
     remap: Literal["order"] | None = None
     key: str | None = None
     manifest: Manifest = Manifest()
@@ -113,6 +114,8 @@ def _check_arch(arch: str) -> None:
             raise InputError(f"--arch {arch}: no file {_factory_file(arch)}")
     elif catalogue not in _CATALOGUES or not name:
         raise InputError(f"--arch {arch}: give timm:NAME, torchvision:NAME, zoo:NAME or path/to/file.py:factory")
+    elif catalogue == "zoo":
+        zoo.weights(name)  # raises where there is none, or where its spec has a mistake
 
 
 def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
@@ -130,7 +133,7 @@ def _random_weights(arch: str, options: SubjectOptions) -> SubjectRequest:
         manifest=load_manifest(options.manifest) if options.manifest else Manifest(),
         input=options.input,
         trust_code=options.trust_code,
-        reads=(str(_factory_folder(arch)),) if _is_factory(arch) else (),
+        reads=tuple(str(one) for one in _read_for(arch)),
     )
 
 
@@ -200,14 +203,15 @@ def _parts(path: Path, sniffed: Sniffed) -> tuple[Path, ...]:
 def _reads(path: Path, sniffed: Sniffed, files: Sequence[Path], arch: str | None) -> tuple[str, ...]:
     """What loading has to read: the model's files, where links lead, and the folders of code that it imports."""
     read = [path, *files, *(path.parent for _ in modules_beside(path, sniffed.globals))]
-    if arch and _is_factory(arch):
-        read.append(_factory_folder(arch))
+    read.extend(_read_for(arch) if arch else ())
     return tuple(dict.fromkeys(str(one.resolve()) for one in read))
 
 
 def _manifest_arch(manifest: Manifest, beside: Path | None, *, trust_code: bool) -> str | None:
-    """The architecture that a manifest names; the path of a factory is from the manifest's folder."""
+    """The architecture that a manifest names; the path of a factory or a spec is from the manifest's folder."""
     arch = manifest.model.arch
+    if arch and (spec := zoo.spec_file(arch)):
+        return f"zoo:{(beside.parent if beside else Path()) / spec}"
     if not arch or not _is_factory(arch):
         return arch
     where = (beside.parent if beside else Path()) / arch
@@ -220,11 +224,20 @@ def _manifest_arch(manifest: Manifest, beside: Path | None, *, trust_code: bool)
 
 
 def _arch_fields(arch: str) -> dict[str, str]:
-    """The architecture; a factory with its absolute path and the hash of its code."""
+    """The architecture; a factory or a spec with its absolute path and the hash of its file."""
+    if spec := zoo.spec_file(arch):
+        return {"arch": f"zoo:{spec.resolve()}", "spec_fingerprint": sha256_file(spec)}
     if not _is_factory(arch):
         return {"arch": arch}
     file = _factory_file(arch)
     return {"arch": f"{file.resolve()}:{arch.rpartition(':')[2]}", "factory_fingerprint": sha256_file(file)}
+
+
+def _read_for(arch: str) -> tuple[Path, ...]:
+    """What has to be read to build an architecture: the folder of its code, or the file of its spec."""
+    if _is_factory(arch):
+        return (_factory_folder(arch),)
+    return (spec.resolve(),) if (spec := zoo.spec_file(arch)) else ()
 
 
 def _factory_file(arch: str) -> Path:

@@ -147,8 +147,13 @@ def _first_filter(module: nn.Module) -> str | None:
     return None if first is None else f"{first}.weight".lstrip(".")
 
 
-def _zoo(name: str, _wishes: Wishes) -> Architecture:
-    return Architecture(zoo.create(name), {})
+def _zoo(name: str, wishes: Wishes) -> Architecture:
+    module = zoo.create(name, num_classes=wishes.num_classes, channels=wishes.channels, size=wishes.size)
+    if (spec := getattr(module, "spec", None)) is None:
+        return Architecture(module, {})
+    return Architecture(
+        module, {"size": spec.size, "channels": spec.channels}, head=_last_matrix(module), stem=_first_filter(module)
+    )
 
 
 def _factory(arch: str, wishes: Wishes) -> Architecture:

@@ -51,8 +51,8 @@ def _torchvision(name: str, classes: int) -> nn.Module:
     return module
 
 
-def _zoo(name: str, _: int) -> nn.Module:
-    return zoo.create(name)
+def _zoo(name: str, classes: int) -> nn.Module:
+    return zoo.create(name, num_classes=classes)
 
 
 class _WeightsOnMeta(TorchFunctionMode):
