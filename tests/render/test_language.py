@@ -214,9 +214,7 @@ class TestEditions:
 
 def test_what_the_costs_lack_is_told_in_japanese(sample_card: Scorecard) -> None:
     gap = Gap(what="energy", why="the audit file states no price_per_kwh")
-    costs = Business(
-        assumptions=ASSUMED, yearly=Yearly(), missing=(gap,), doubts=("It rained.",)
-    )
+    costs = Business(assumptions=ASSUMED, yearly=Yearly(), missing=(gap,), doubts=("It rained.",))
     card = sample_card.model_copy(update={"business": costs})
     assert "理由：監査ファイルに price_per_kwh の記載がありません。" in html.render(card, language="ja")
     assert "It rained." in html.render(card, language="ja")
