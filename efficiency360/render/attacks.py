@@ -1,4 +1,4 @@
-"""What is said of robustness against attacks: how accuracy falls from the smallest radius that was tried to the largest."""
+"""What is said of robustness against attacks: how accuracy falls from the smallest radius to the largest."""
 
 from __future__ import annotations
 

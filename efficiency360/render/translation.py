@@ -169,7 +169,7 @@ class Catalogue:
                 if all(value is not None for value in filled.values()):
                     yield "".join(filled[part] or "" if odd % 2 else part for odd, part in enumerate(entry.told))
 
-    def _filled(self, value: str, kind: str, depth: int) -> str | None:
+    def _filled(self, value: str, kind: str, depth: int) -> str | None:  # noqa: PLR0911 - one a kind of blank
         if kind == ":n":
             return self._number(value) if _NUMBER.fullmatch(value) else None
         if kind == ":s":

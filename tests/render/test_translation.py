@@ -183,15 +183,21 @@ ENDS = (
         "は 5.11 ms（95 % 信頼区間 4.76～5.4 ms）で、限界値（1 秒以下）を満たしています。",
     ),
     (
-        (" is 0.984 s (95 % interval 0.9 to 1.2 s) and is too uncertain to tell: the interval reaches across the limit,"
-        " at most 1 s"),
+        (
+            " is 0.984 s (95 % interval 0.9 to 1.2 s) and is too uncertain to tell: the interval reaches across the"
+            " limit, at most 1 s"
+        ),
         "は 0.984 秒（95 % 信頼区間 0.9～1.2 秒）で、信頼区間が限界値（1 秒以下）をまたぐため、判定できません。",
     ),
     (
-        (" is 85.2 %, 2.8 points worse than the baseline's 88.0 % (95 % interval 1.1 to 4.5 points worse), and breaks the"
-        " margin, at most 1 point worse"),
-        ("は 85.2 %（ベースラインの 88.0 % に対して 2.8 ポイントの悪化、95 % 信頼区間 1.1～4.5 ポイントの悪化）で、"
-        "許容幅（1 ポイント以内の悪化）を超えています。"),
+        (
+            " is 85.2 %, 2.8 points worse than the baseline's 88.0 % (95 % interval 1.1 to 4.5 points worse), and"
+            " breaks the margin, at most 1 point worse"
+        ),
+        (
+            "は 85.2 %（ベースラインの 88.0 % に対して 2.8 ポイントの悪化、95 % 信頼区間 1.1～4.5 ポイントの悪化）で、"
+            "許容幅（1 ポイント以内の悪化）を超えています。"
+        ),
     ),
 )
 
