@@ -321,9 +321,9 @@ def test_the_verdict_has_word_and_shape(  # noqa: PLR0913, PLR0917 - fixtures
 
 
 def worded(reason: str, card: Scorecard) -> str:
-    """A reason with the measurement that it begins with in words, and without a count of all of all."""
-    if passed := re.fullmatch(r"(\d+) of \1 blocking checks passed", reason):
-        return f"All blocking checks passed ({passed[1]})"
+    """A reason with the measurement that it begins with in words; all of all is said without the number twice."""
+    if found := re.fullmatch(r"(\d+) of \1 blocking checks passed", reason):
+        return f"All blocking checks passed ({found[1]})"
     for result in card.verdict.rules:
         if reason.endswith(result.reason):
             return reason.removesuffix(result.reason) + readable(result)
