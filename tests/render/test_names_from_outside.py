@@ -345,7 +345,7 @@ class TestCommand:
     ) -> None:
         assert run(["report", str(folder), "--format", "xls"]) == 2
         complaint = capsys.readouterr().err
-        assert "known: html, json, csv" in complaint
+        assert "known: html, pdf, json, csv" in complaint
         assert complaint.count("\n") == 1
 
 
