@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
@@ -31,6 +31,8 @@ from efficiency360.render.wording import words as section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from jinja2.bccache import Bucket
 
     from efficiency360.records import Cell, Scorecard, Series
     from efficiency360.render.figures import Figures
@@ -84,6 +86,25 @@ def _all_words(languages: Iterable[Language]) -> dict[Language, dict[str, Any]]:
     return {language: words(language) for language in languages}
 
 
+class _Compiled(BytecodeCache):
+    """Templates compiled for one language serve the others: filters differ in what they say, not in which there are."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Give what was compiled before."""
+        if code := self._codes.get(bucket.key):
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled now."""
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 @cache
 def _environment(language: Language) -> Environment:
     environment = Environment(
@@ -94,6 +115,7 @@ def _environment(language: Language) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        bytecode_cache=_COMPILED,
     )
     environment.filters |= {
         "scored": text.scored,
