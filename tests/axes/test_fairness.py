@@ -316,6 +316,19 @@ def test_attacks_and_corruptions_are_broken_down_by_group_where_they_ran():
     )
 
 
+def test_too_many_classes_for_so_many_groups_are_not_compared_and_that_is_said():
+    classes, predicted, _ = people(n=4000, k=120)
+    shelf = [f"shelf {n % 20}" for n in range(4000)]
+    logits, names = answers(predicted, 120), tuple(map(str, range(120)))
+    settings = {"min_group": 20, "names": names, "depth": 1}
+    findings = measure(logits, classes, {"shelf": shelf}, **settings)
+    assert number(findings, "accuracy_gap", attribute="shelf").value > 0
+    assert not [m for m in findings.measurements if "odds" in m.name or "parity" in m.name]
+    assert "not compared by shelf: too many classes" in texts(findings, "too_many_rates")[0]
+    one = measure(logits, classes, {"shelf": shelf}, positive="7", **settings)
+    assert number(one, "demographic_parity_difference", attribute="shelf").value > 0
+
+
 def test_a_group_of_which_few_were_attacked_is_shown_but_not_judged():
     classes, predicted, _ = people(n=400)
     age = np.where(np.arange(400) % 50 < 3, "few", np.where(np.arange(400) % 2, "old", "young"))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from efficiency360.subject.subject import Subject
 
 _MOST_PROPERTIES_MISSING = 0.05
+_MOST_CELLS = 200_000
+"""Groups times labels times answers."""
 
 
 def _listed(value: object) -> object:
@@ -119,16 +121,21 @@ class Fairness(Axis):
         crossed = harm.crossed(single, self.intersections) if self.groups else []
         classes = answers.compared_classes(self.min_group) if self.groups else []
         rng = np.random.default_rng(len(answers.classes))
-        compared = [
-            Compared(Judged.of(one, answers.rows, self.min_group), answers, classes, rng, self.resamples)
-            for one in (*single, *crossed)
-        ]
+        compared = [self._compared(one, answers, classes, rng) for one in (*single, *crossed)]
         if not any(one.judged.count > 1 for one in compared):
             raise AxisError(
                 f"no attribute has two groups of at least {self.min_group} images, so there is nothing to compare; take"
                 " more images, or lower fairness.min_group and live with wide intervals"
             )
         return self._findings(answers, given, compared, len(single), evidence, rng)
+
+    def _compared(
+        self, attribute: Attribute, answers: Answers, classes: Sequence[int], rng: np.random.Generator
+    ) -> Compared:
+        """The groups of an attribute; without rates of classes where permuting all of them would take minutes."""
+        judged = Judged.of(attribute, answers.rows, self.min_group)
+        few = judged.count * len(classes) ** 2 <= _MOST_CELLS
+        return Compared(judged, answers, classes if few else [], rng, self.resamples)
 
     def _findings(  # noqa: PLR0913, PLR0917 - the parts that were found
         self,

@@ -88,11 +88,19 @@ def of_gaps(compared: Sequence[Compared], worst: Sequence[Subgroup], given: Sequ
 
 def of_classes(compared: Sequence[Compared], answers: Answers, least: int) -> Iterator[Caveat]:
     """Classes that are too rare to be compared, and groups that have none of a class."""
-    left_out = 0 if answers.positive is not None else answers.num_classes - len(answers.compared_classes(least))
+    classes = answers.compared_classes(least)
+    left_out = 0 if answers.positive is not None else answers.num_classes - len(classes)
     if left_out:
         which = f"{left_out} of {answers.num_classes} classes"
         text = f"{which} have fewer than {least} images; their rates were not compared."
         yield Caveat(id="fairness.rare_classes", severity="info", text=text)
+    many = [one.judged.attribute.name for one in compared if not one.rates and one.judged.count > 1]
+    if classes and many:
+        text = (
+            f"How often each class is answered was not compared by {_some(many)}: too many classes for so many groups."
+            " Name one class with fairness.positive to compare that one."
+        )
+        yield Caveat(id="fairness.too_many_rates", severity="warning", text=text)
     without = [
         one.judged.attribute.name
         for one in compared
