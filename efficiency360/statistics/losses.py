@@ -24,6 +24,8 @@ _PER_DEVIATION, _MOST_CELLS = 16, 1 << 17
 """Cells of the grid in a standard deviation of a step's loss, if there are no more than so many in all."""
 _LOST = math.log(1e-12)
 """Logarithm of the chance with which the sum of losses may leave the grid, on either side."""
+_NEVER = 1e-25
+"""Chance of a cell in one step below which nothing of it is seen in all."""
 _MOST_SUMS = 1 << 22
 _MOST = 700.0
 """The largest number whose exponential is one."""
@@ -145,9 +147,10 @@ def _reach(p: NDArray[np.float64], at: NDArray[np.float64], steps: int) -> float
     """What the sum of so many losses exceeds with a chance of 1e-12 at most (Chernoff's bound)."""
     mean = float((p * at).sum())
     deviation = math.sqrt(max(float((p * (at - mean) ** 2).sum()), 1e-300))
-    logs = np.log(np.maximum(p, 1e-300))
+    seen = p > _NEVER
+    logs, at = np.log(p[seen]), at[seen]
     bounds = []
-    for slope in np.geomspace(0.3, 30, 24) / (deviation * math.sqrt(steps)):
+    for slope in np.geomspace(0.005, 30, 40) / (deviation * math.sqrt(steps)):
         grown = logs + slope * at
         top = float(grown.max())
         bounds.append((steps * (top + math.log(float(np.exp(grown - top).sum()))) - _LOST) / slope)

@@ -26,8 +26,8 @@ _UNREADABLE = 0.01
 _UNLIKELY = 6.0
 """Standard deviations that chance does not reach."""
 _ROUNDING = 1e-3
-_AGREE = 0.015
-"""By how much the accountant's epsilon and that by another computation may differ, relative to it."""
+_SHORT, _LONG = 0.005, 0.02
+"""By how much the accountant's epsilon may be below and above that by another computation: it errs upwards."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _bounds(
         if not target * 0.98 <= claimed <= target * (1 + _ROUNDING):
             raise AxisError(f"trained for an epsilon of {claimed:.3g}, not of {target:g}")
         exact = _exactly(recipe, float(one), delta)
-        if not abs(claimed - exact) <= _AGREE * exact + _ROUNDING:
+        if not exact / (1 + _SHORT) - _ROUNDING <= claimed <= exact * (1 + _LONG) + _ROUNDING:
             raise AxisError(
                 f"the noise does not give the epsilon that is claimed: {claimed:.3g}, but {exact:.3g} by the"
                 " distribution of privacy losses"

@@ -38,8 +38,7 @@ def epsilon(rate: float, sigma: float, steps: int, delta: float, error: float = 
     """
     if not (0 < rate <= 1 and sigma > 0 and math.isfinite(sigma) and steps >= 1 and 0 < delta < 1):
         raise ValueError(f"no training has rate {rate}, sigma {sigma}, {steps} steps and delta {delta}")
-    about = renyi.epsilon(rate, sigma, steps, delta)
-    return _prv(rate, sigma, steps, delta, max(error * about, 1e-4))
+    return _prv(rate, sigma, steps, delta, max(error * _near(rate, sigma, steps, delta), 1e-4))
 
 
 def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
@@ -68,6 +67,14 @@ def noise_for(target: float, rate: float, steps: int, delta: float) -> float:
         before = here
         sigma *= math.exp((math.log(target * (1 - _CLOSE / 2)) - here[1]) / slope)
     raise ValueError(f"no noise was found that spends an epsilon of {target:g}")
+
+
+def _near(rate: float, sigma: float, steps: int, delta: float) -> float:
+    """The epsilon spent by other means, to know how fine the computation has to be."""
+    try:
+        return losses.epsilon(rate, sigma, steps, delta)
+    except ValueError:
+        return renyi.epsilon(rate, sigma, steps, delta)
 
 
 def _about(target: float, rate: float, steps: int, delta: float) -> float:
