@@ -9,7 +9,7 @@ import pytest
 from efficiency360.audited import read_audited
 from efficiency360.engine.gate import gate
 from efficiency360.engine.recompute import recompute
-from efficiency360.render import figures, html
+from efficiency360.render import figures, report
 from efficiency360.scorecards import read_scorecard
 
 GALLERY = Path(__file__).parent.parent.parent / "reports"
@@ -20,7 +20,7 @@ FOLDERS = sorted(path.parent.name for path in GALLERY.glob("*/scorecard.json"))
 def test_a_kept_report_is_rendered_anew_byte_for_byte(folder):
     card = read_scorecard(GALLERY / folder)
     assert (
-        html.render(card, figures.read(card, GALLERY / folder)).encode()
+        report.render(card, figures.read(card, GALLERY / folder)).encode()
         == (GALLERY / folder / "report.html").read_bytes()
     ), "run `make gallery`"
 

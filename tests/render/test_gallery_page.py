@@ -185,7 +185,7 @@ def test_the_page_needs_nothing_but_itself_and_has_the_policy_of_the_reports(thr
 
 
 def test_the_looks_of_the_front_page_are_not_in_the_reports(sample_card):
-    assert ".chart" not in render_report(sample_card)
+    assert ".many" not in render_report(sample_card)
 
 
 def test_text_from_outside_stays_text(card_of):
