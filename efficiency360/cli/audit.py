@@ -14,7 +14,7 @@ from efficiency360.cli.arguments import Formats, Images, Lang
 
 if TYPE_CHECKING:
     from efficiency360.errors import ExitCode
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 EXAMPLES = (
     "Examples:\n\n"

@@ -29,15 +29,14 @@ def command(
 ) -> int:
     """Show how every axis went over past audits; points that cannot be compared are not joined."""
     from efficiency360.cli.console import Screen  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.cli.options import parse_language  # noqa: PLC0415
     from efficiency360.errors import InputError  # noqa: PLC0415
     from efficiency360.files import write_atomic  # noqa: PLC0415
     from efficiency360.judge.history import history  # noqa: PLC0415
     from efficiency360.render import history_page, history_text  # noqa: PLC0415
     from efficiency360.render.text import plain  # noqa: PLC0415
-    from efficiency360.render.wording import LANGUAGES  # noqa: PLC0415
 
-    if lang not in LANGUAGES:
-        raise InputError(f"--lang {lang}: the page speaks {' and '.join(LANGUAGES)}")
+    language = parse_language(lang)
     files = _files(folder)
     if out is not None and (out.resolve() in {file.resolve() for file in files} or out.is_dir()):
         raise InputError(f"--out {out} is a folder or a scorecard; name a page such as history.html")
@@ -48,7 +47,7 @@ def command(
     console = Screen()
     history_text.show(found, console)
     if out is not None:
-        write_atomic(out, history_page.render(found, lang).encode())
+        write_atomic(out, history_page.render(found, language).encode())
         console.print(plain(f"history: {out}"), markup=False, highlight=False, soft_wrap=True)
     return 0
 

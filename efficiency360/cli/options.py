@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from efficiency360.records import Outcome
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 EXIT_CODES: dict[Outcome, ExitCode] = {
     "pass": ExitCode.PASS,
@@ -69,7 +69,7 @@ def parse_language(name: str) -> Language:
     Raises:
         InputError: the report does not speak it.
     """
-    from efficiency360.render.language import LANGUAGES  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.render.wording import LANGUAGES  # noqa: PLC0415 - keeps --help fast
 
     for language in LANGUAGES:
         if name == language:

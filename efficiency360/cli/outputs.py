@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from efficiency360.records import Scorecard
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
     from efficiency360.spec import AuditSpec
 
 

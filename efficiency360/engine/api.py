@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from efficiency360.records import Scorecard
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 _DEFAULT_BUDGET_S = 24 * 3600.0
 _LONGEST_S = 366 * 24 * 3600.0

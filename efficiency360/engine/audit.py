@@ -68,7 +68,6 @@ def run_audit(job: AuditJob, selected: frozenset[str]) -> Scorecard:
         InputError: the subject cannot be loaded, labels do not fit, or `out` cannot be written.
     """
     with prepared(job, selected) as context:
-        check_labels(job.spec, selected, context.labels, context.info.num_classes)
         records = tuple(_run_axis(context, axis_id, selected) for axis_id in _listed(job.spec))
     card = _scorecard(context, records)
     write_atomic(job.out / "scorecard.json", card.model_dump_json(indent=2).encode() + b"\n")
@@ -135,6 +134,7 @@ def _prepare(job: AuditJob, executor: Executor, selected: frozenset[str]) -> Con
     store = EvidenceStore(job.out / "evidence")
     if job.data is not None:
         labels = _labels(job, info, selected)
+        check_labels(job.spec, selected, labels, info.num_classes)
         job.reporter.stage(f"Hashing {len(job.data)} images")
         hashes = job.data.image_hashes()
         artifact = store.keep_images(kept.to_bytes(job.data, hashes, labels))

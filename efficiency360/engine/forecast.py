@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from efficiency360.axes import axis_ids, make_axis
 from efficiency360.axes.probe import BATCH
 from efficiency360.engine.audit import missing_need, prepared
-from efficiency360.engine.grouping import check_labels
 from efficiency360.engine.job import Observation
 
 if TYPE_CHECKING:
@@ -77,7 +76,6 @@ def foretell(job: AuditJob, selected: frozenset[str]) -> Forecast:
         InputError: the subject cannot be loaded, or labels do not fit.
     """
     with prepared(job, selected) as context:
-        check_labels(job.spec, selected, context.labels, context.info.num_classes)
         load_s = context.load_s
         data = {} if job.data is None else {"data": job.data}
         found = context.executor.observe(Observation("probe", {}, data))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 _ID = re.compile(r'(?<=\s)id="([^"]*)"')
 _POINTS_AT = re.compile(r'(?<=\s)(for|headers|aria-labelledby|aria-describedby|aria-details|aria-controls)="([^"]*)"')

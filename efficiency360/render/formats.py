@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Scorecard
     from efficiency360.render.figures import Figures
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 GROUP: Final = "efficiency360.formats"
 """The group of entry points by which other packages add formats; each is an instance of `Format`."""

@@ -23,7 +23,7 @@ from efficiency360.render.business import business
 from efficiency360.render.charts.heat import STEPS
 from efficiency360.render.charts.kinds import chart
 from efficiency360.render.governance import governance
-from efficiency360.render.language import Language, speech, translated, visible, words
+from efficiency360.render.language import speech, translated, visible, words
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Cell, Scorecard, Series
     from efficiency360.render.figures import Figures
+    from efficiency360.render.wording import Language
 
 _OURS = frozenset({"what", "how", "rate", "gap", "under", "adjacency", "attribute", "corruption"})
 """Columns of tables and params whose cells are words of ours."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from efficiency360.business import Business
     from efficiency360.records import Interval, Scorecard
+    from efficiency360.render.wording import Language
 
-Language = Literal["en", "ja"]
-LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 _BLANKS = str.maketrans("\t\n\r", "   ")
 _LONGEST = 10_000
 _BRACES = str.maketrans({"{": "{{", "}": "}}"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from efficiency360.render import html
-from efficiency360.render.language import LANGUAGES
+from efficiency360.render.wording import LANGUAGES
 
 if TYPE_CHECKING:
     from efficiency360.records import Scorecard
     from efficiency360.render.figures import Figures
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 
 def render(card: Scorecard, figures: Figures | None = None, *, language: Language = "en") -> str:

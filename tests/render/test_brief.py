@@ -10,9 +10,10 @@ import pytest
 from efficiency360.records import AxisRecord, AxisScore, Caveat, Measurement
 from efficiency360.render import html
 from efficiency360.render.brief import Speech
-from efficiency360.render.language import LANGUAGES, speech, words
+from efficiency360.render.language import speech, words
 from efficiency360.render.text import title
 from efficiency360.render.view import page
+from efficiency360.render.wording import LANGUAGES
 from efficiency360.spec import AuditSpec
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from efficiency360.business import Assumptions, Business, Gap, Yearly
 from efficiency360.records import Caveat
 from efficiency360.render import editions, html, report, text
-from efficiency360.render.language import LANGUAGES, words
+from efficiency360.render.language import words
+from efficiency360.render.wording import LANGUAGES
 from efficiency360.scorecards import read_scorecard
 
 if TYPE_CHECKING:

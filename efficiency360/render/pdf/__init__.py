@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from efficiency360.records import Scorecard
     from efficiency360.render.figures import Figures
-    from efficiency360.render.language import Language
+    from efficiency360.render.wording import Language
 
 _BREAKS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 """What WeasyPrint raises where a layout is too much for it, such as columns that go on over the end of a page."""
