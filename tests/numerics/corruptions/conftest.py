@@ -81,11 +81,13 @@ def library() -> Iterator[ModuleType]:
     """The corruptions of imagecorruptions: functions of a Pillow image and a severity."""
     stands_in = ModuleType("pkg_resources")
     stands_in.resource_filename = beside  # type: ignore[attr-defined]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "pkg_resources", stands_in)
-        patch.setitem(sys.modules, "scipy.ndimage.interpolation", scipy.ndimage)
-        patch.setattr(np, "float_", np.float64, raising=False)
-        yield with_removed_names(imported("imagecorruptions.corruptions"))
+    with pytest.MonkeyPatch.context() as lasting:
+        lasting.setattr(np, "float_", np.float64, raising=False)
+        with pytest.MonkeyPatch.context() as patch:  # only while it is imported: pytest itself asks pkg_resources
+            patch.setitem(sys.modules, "pkg_resources", stands_in)
+            patch.setitem(sys.modules, "scipy.ndimage.interpolation", scipy.ndimage)
+            module = with_removed_names(imported("imagecorruptions.corruptions"))
+        yield module
 
 
 @pytest.fixture(scope="session")
