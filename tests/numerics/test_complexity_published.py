@@ -124,9 +124,9 @@ def test_a_count_costs_at_most_two_passes_and_one_and_a_half_seconds(name: str) 
     model, images = zoo_model(name, 224), torch.rand(1, 3, 224, 224)
 
     def seconds(work: Callable[[], object]) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     with torch.no_grad():
         eager = sorted(seconds(lambda: model(images)) for _ in range(3))[1]
