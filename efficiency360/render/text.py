@@ -248,6 +248,8 @@ def day(iso: str) -> str:
 
 def plain(text: str) -> str:
     """Text from outside with control, line-breaking and direction-changing characters made visible, for terminals."""
+    if text.isprintable():  # most is: a glance rather than a look at each character
+        return text
     return "".join(
         char if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else "\N{REPLACEMENT CHARACTER}"
         for char in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ def printed(page: str, language: str = "en") -> bytes:
     Raises:
         InputError: it cannot be laid out.
     """
-    with _quiet():
+    with _quiet(), _uncollected():
         try:
             return _laid_out(page, language, plainly=False)
         except _BREAKS:  # a second try, as plain as it gets
@@ -100,3 +101,16 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Put off collecting garbage: a layout needs what it makes until its end, and looking through it takes a fifth."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
