@@ -29,6 +29,7 @@ from efficiency360.render.naming import middle
 from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
 from efficiency360.render.wording import words as section
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -116,6 +117,7 @@ def _environment(language: Language) -> Environment:
         "radius": radius,
         "levels": levels,
         "percent": _percent,
+        "unit": shown,
         **speech(language),
     }
     environment.globals |= {
