@@ -261,10 +261,8 @@ def test_without_a_japanese_font_one_line_says_so_and_no_boxes_are_printed(tmp_p
 
 
 def test_with_a_japanese_font_nothing_is_said():
-    if (
-        not shutil.which("fc-list")
-        or not subprocess.run(["fc-list", ":lang=ja"], capture_output=True, check=True).stdout
-    ):
+    listed = shutil.which("fc-list")
+    if listed is None or not subprocess.run([listed, ":lang=ja"], capture_output=True, check=True).stdout:
         pytest.skip("no Japanese font is installed: apt-get install fonts-noto-cjk")
     pdf.check_letters("ja")
     pdf.check_letters("en")
