@@ -65,8 +65,8 @@ def block(card: Scorecard) -> str:
     for line, keep in zip(lines, kept, strict=True):
         if keep:
             said.append(line)
-        elif said[-1] != "..." and line:
-            said.append("...")
+        elif said[-1] != "..." and (line or said[-1]):
+            said.append("..." if line else "")
     return "\n".join(said) + "\n"
 
 
