@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast lint types check schema architectures gallery bench clean
+.PHONY: help demo test test-fast test-exhaustive lint types check schema architectures gallery bench clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,10 @@ test: $(VENV)/.developer ## Run all tests.
 	$(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/.developer ## Run the tests that take no more than a few seconds each.
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not exhaustive"
+
+test-exhaustive: $(VENV)/.developer ## Run the tests that take minutes to say what the others say of fewer cases.
+	$(BIN)/python -m pytest -n 2 -m exhaustive
 
 lint: $(VENV)/.developer ## Check style and who imports whom.
 	$(BIN)/ruff check
