@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast test-exhaustive lint types check schema architectures gallery bench clean
+.PHONY: help demo test test-fast test-exhaustive lint types check schema architectures gallery pictures bench clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ architectures: $(VENV)/.installed ## Write the index of architectures that e360 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
 	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done
 	$(BIN)/e360 gallery reports
+
+pictures: $(VENV)/.installed ## Take the README's pictures and the figures of its demo anew (after `make demo`; Chromium).
+	$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

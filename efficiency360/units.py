@@ -5,15 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from efficiency360.records import Interval
+    from efficiency360.records import Interval, Measurement
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MS_OF_A_SECOND = 1000
 _COUNTS = frozenset({"parameters", "elements", "MACs", "FLOPs", ""})
+POINTS = "points"
+"""The unit in which differences of proportions are shown; they are measured as shares, so 0.012 are 1.2 points."""
+_DIFFERENCES = frozenset(
+    {
+        "uncertainty.ece",
+        "privacy.dp_cost",
+        "fairness.accuracy_gap",
+        "fairness.calibration_difference",
+        "fairness.demographic_parity_difference",
+        "fairness.equal_opportunity_difference",
+        "fairness.equalized_odds_difference",
+        "transparency.deletion_gain",
+        "transparency.insertion_gain",
+    }
+)
+
+
+def shown(measurement: Measurement) -> str:
+    """The unit in which a measurement is shown: points where it is a difference of proportions, else its own."""
+    different = measurement.name in _DIFFERENCES and measurement.unit in {"", "proportion"}
+    return POINTS if different else measurement.unit
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with its unit: `4.65 M`, `18.6 MB`, `87.0 %`."""
+    """A value with its unit: `4.65 M`, `18.6 MB`, `87.0 %`; in points `-0.6 points`."""
+    if unit == POINTS:
+        return f"{'-' if value < 0 else ''}{margin(abs(value), unit, relative=False)}"
     if unit == "proportion":
         return f"{_percent(value)} %"
     if unit == "bytes":
@@ -54,6 +77,9 @@ def spread(interval: Interval | None, unit: str) -> str:
         return "-"
     if unit == "proportion":
         return f"{_percent(interval.low)} to {_percent(interval.high)} %"
+    if unit == POINTS:
+        ends = (quantity(end, unit).partition(" ")[0] for end in (interval.low, interval.high))
+        return f"{' to '.join(ends)} {POINTS}"
     if unit in _COUNTS or unit == "bytes":
         return f"{quantity(interval.low, unit)} to {quantity(interval.high, unit)}"
     if unit == "ms" and interval.low < _MS_OF_A_SECOND <= interval.high:
@@ -90,7 +116,7 @@ def margin(amount: float, unit: str, *, relative: bool) -> str:
     """What a number may be worse by: `1 point` of a proportion, `5 %` where relative, else in its own unit."""
     if relative:
         return f"{_points(100 * amount)} %" if amount < 1 else f"{_three_digits(100 * amount)} %"
-    if unit == "proportion":
+    if unit in {"proportion", POINTS}:
         points = _points(100 * amount)
         return f"{points} point{'' if points == '1' else 's'}"
     return f"{_three_digits(amount)} {unit}".strip()

@@ -94,8 +94,9 @@ def command(
     )
     from efficiency360.subject.request import parse_input  # noqa: PLC0415
 
-    formats = parse_formats(format_ or ())
-    spoken = partial(run, formats=formats, images=images, language=parse_language(lang))
+    language = parse_language(lang)
+    formats = parse_formats(format_ or (), language)
+    spoken = partial(run, formats=formats, images=images, language=language)
     return (_foretell if dry_run else spoken)(
         subject,
         out or Path("e360-out") / _slug(subject),

@@ -97,10 +97,11 @@ def _headline(card: Scorecard) -> Iterable[tuple[str, str]]:
     """The numbers that reports put first, with their intervals."""
     from efficiency360.render.gallery import COLUMNS  # noqa: PLC0415
     from efficiency360.render.text import quantity, spread, title  # noqa: PLC0415
+    from efficiency360.units import shown  # noqa: PLC0415
 
     for found in filter(None, (column.find(card) for column in COLUMNS)):
-        interval = f" ({spread(found.interval, found.unit)})" if found.interval else ""
-        yield title(found.name), f"{quantity(found.value, found.unit)}{interval}"
+        interval = f" ({spread(found.interval, shown(found))})" if found.interval else ""
+        yield title(found.name), f"{quantity(found.value, shown(found))}{interval}"
 
 
 def _in_history(line: Acceptance) -> str:

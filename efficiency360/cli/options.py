@@ -46,7 +46,7 @@ def _toml_value(text: str) -> Any:
     return content["value"] if len(content) == 1 else text
 
 
-def parse_formats(given: Iterable[str]) -> list[str]:
+def parse_formats(given: Iterable[str], language: Language = "en") -> list[str]:
     """`["junit,sarif", "html"]` as the names of formats, each once.
 
     Raises:
@@ -59,7 +59,7 @@ def parse_formats(given: Iterable[str]) -> list[str]:
 
     for name in names:
         if name != GITHUB:
-            find(name, (GITHUB,)).check()
+            find(name, (GITHUB,)).check(language)
     return list(dict.fromkeys(names))
 
 

@@ -15,7 +15,7 @@ from efficiency360.judge.rules import doubt, doubted, result, why_nothing, would
 from efficiency360.statistics.intervals import LEVEL
 from efficiency360.statistics.multiplicity import holm
 from efficiency360.statistics.paired import decide as decide_drop
-from efficiency360.units import margin, quantity, worsening, worsening_spread
+from efficiency360.units import margin, quantity, shown, worsening, worsening_spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,7 +107,7 @@ def _judged(rule: RuleSpec, measurement: Measurement, here: Audited, baseline: A
 
 
 def _said(rule: RuleSpec, measurement: Measurement, comparison: Comparison, outcome: Outcome) -> str:
-    unit, relative, interval = measurement.unit, comparison.relative, comparison.interval
+    unit, relative, interval = shown(measurement), comparison.relative, comparison.interval
     around = ""
     if interval:
         apart = interval.method.startswith("square-and-add") and not of_host(measurement)

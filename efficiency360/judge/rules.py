@@ -9,7 +9,7 @@ from efficiency360.judge.matching import matching
 from efficiency360.records import AxisRecord, Comparison, Measurement, Outcome, RuleResult
 from efficiency360.spec import suggest
 from efficiency360.statistics.power import images_for_limit, more_by_width
-from efficiency360.units import quantity, spread
+from efficiency360.units import quantity, shown, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,7 +91,7 @@ def _needed(rule: RuleSpec, measurement: Measurement) -> int | None:
 
 
 def _comparison(rule: RuleSpec, measurement: Measurement, outcome: Outcome) -> str:
-    unit, interval = measurement.unit, measurement.interval
+    unit, interval = shown(measurement), measurement.interval
     around = f" ({100 * interval.level:.4g} % interval {spread(interval, unit)})" if interval else ""
     words = {
         "pass": "keeps the limit",

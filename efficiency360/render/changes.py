@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from efficiency360.units import margin, quantity
+from efficiency360.units import POINTS, margin, quantity
 
 if TYPE_CHECKING:
     from efficiency360.judge.comparing import Difference
 
 _MINUS = "\N{MINUS SIGN}"
-_SCORES = frozenset({"proportion", "", "nats"})
+_SCORES = frozenset({"proportion", POINTS, "", "nats"})
 """Units of numbers whose margin is in their own unit."""
 
 

@@ -31,7 +31,8 @@ class Format:
 
     `render(card)` returns text or bytes: the same scorecard gives the same. It is called as `render(card, figures)`
     where the format shows `pictures` from the evidence, and with `language="en"` or `"ja"` where it is `spoken`.
-    `extra` says that the module has a function `check()`, which raises InputError where something is not installed.
+    `extra` says that the module has a function `check()`, which raises InputError where something is not installed;
+    it may have `check_letters(language)` too, which does where no font has the letters of a language.
     """
 
     file: str
@@ -41,14 +42,16 @@ class Format:
     spoken: bool = False
     extra: bool = False
 
-    def check(self) -> None:
+    def check(self, language: Language = "en") -> None:
         """See that the format can be written here, before anything is computed for it.
 
         Raises:
             InputError: what it needs is not installed; the message says how to get it.
         """
         if self.extra:
-            import_module(self.module).check()
+            module = import_module(self.module)
+            module.check()
+            getattr(module, "check_letters", lambda _: None)(language)
 
     def render(self, card: Scorecard, figures: Figures | None = None, language: Language = "en") -> str | bytes:
         """The whole file; the same scorecard, and figures where the format has pictures, give the same."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from efficiency360.radii import EPS, levels, told
@@ -22,17 +22,17 @@ from efficiency360.render.brief import Speech
 from efficiency360.render.business import business
 from efficiency360.render.charts.heat import STEPS
 from efficiency360.render.charts.kinds import chart
+from efficiency360.render.compiled import Compiled
 from efficiency360.render.governance import governance
 from efficiency360.render.language import speech, translated, visible, words
 from efficiency360.render.naming import middle
 from efficiency360.render.view import page
 from efficiency360.render.wheel import HUB, RIM, radius
 from efficiency360.render.wording import words as section
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from jinja2.bccache import Bucket
 
     from efficiency360.records import Cell, Scorecard, Series
     from efficiency360.render.figures import Figures
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _OURS = frozenset({"what", "how", "rate", "gap", "under", "adjacency", "attribute", "corruption"})
 """Columns of tables and params whose cells are words of ours."""
 _LOADER = PackageLoader("efficiency360.render")
+_COMPILED = Compiled()
 _EXACT_FROM = 1000
 _SERIES_SHOWN = 12
 _SERIES_ROWS = 500
@@ -87,25 +88,6 @@ def _all_words(languages: Iterable[Language]) -> dict[Language, dict[str, Any]]:
     return {language: words(language) for language in languages}
 
 
-class _Compiled(BytecodeCache):
-    """Templates compiled for one language serve the others: filters differ in what they say, not in which there are."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        """Give what was compiled before."""
-        if code := self._codes.get(bucket.key):
-            bucket.bytecode_from_string(code)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what was compiled now."""
-        self._codes[bucket.key] = bucket.bytecode_to_string()
-
-
-_COMPILED = _Compiled()
-
-
 @cache
 def _environment(language: Language) -> Environment:
     environment = Environment(
@@ -135,6 +117,7 @@ def _environment(language: Language) -> Environment:
         "radius": radius,
         "levels": levels,
         "percent": _percent,
+        "unit": shown,
         **speech(language),
     }
     environment.globals |= {

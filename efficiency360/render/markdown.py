@@ -16,6 +16,7 @@ from efficiency360.render.release import beyond
 from efficiency360.render.results import RuleView, by_urgency, gather, rule_views, split_reason, why_open
 from efficiency360.render.tables import notable
 from efficiency360.render.wording import words
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -154,8 +155,8 @@ def _number(measurement: Measurement, which: str, shared: dict[str, Param]) -> t
     name = sentence(text.title(measurement.name)) + (f" ({which})" if which else "")
     return (
         name + (f"<br>{code(params)}" if params else ""),
-        sentence(text.quantity(measurement.value, measurement.unit)),
-        sentence(text.spread(measurement.interval, measurement.unit)) if measurement.interval else "",
+        sentence(text.quantity(measurement.value, shown(measurement))),
+        sentence(text.spread(measurement.interval, shown(measurement))) if measurement.interval else "",
         "" if measurement.n is None else f"{measurement.n:,}",
     )
 

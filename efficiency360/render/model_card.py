@@ -16,6 +16,7 @@ from efficiency360.render import text
 from efficiency360.render.github_text import code, sentence
 from efficiency360.render.results import by_urgency, rule_views
 from efficiency360.render.tables import notable
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +151,7 @@ def _numbers(card: Scorecard) -> Iterator[tuple[str, ...]]:
             name = sentence(text.title(measurement.name)) + (f" ({which})" if which else "")
             yield (
                 name + (f"<br>{code(params)}" if params else ""),
-                sentence(text.quantity(measurement.value, measurement.unit)),
+                sentence(text.quantity(measurement.value, shown(measurement))),
                 _around(measurement),
                 "" if measurement.n is None else f"{measurement.n:,}",
             )
@@ -160,7 +161,7 @@ def _around(measurement: Measurement) -> str:
     interval = measurement.interval
     if interval is None:
         return ""
-    return sentence(f"{text.spread(interval, measurement.unit)} ({100 * interval.level:.4g} %, {interval.method})")
+    return sentence(f"{text.spread(interval, shown(measurement))} ({100 * interval.level:.4g} %, {interval.method})")
 
 
 def _rules(card: Scorecard) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from efficiency360.render import text
 from efficiency360.render.tables import Figure, change_figure, figure, key_of
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +29,8 @@ class RuleView:
 
     @property
     def unit(self) -> str:
-        """The unit of what was measured; none where nothing was."""
-        return self.measurement.unit if self.measurement else ""
+        """The unit in which what was measured is shown; none where nothing was."""
+        return shown(self.measurement) if self.measurement else ""
 
     @property
     def figure(self) -> Figure | None:

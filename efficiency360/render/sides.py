@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from efficiency360.render import text
 from efficiency360.render.changes import change, reach
 from efficiency360.render.naming import told_of
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,9 +155,9 @@ def row(line: Line, notes: Notes, common: frozenset[str]) -> Row:
 def _cell(found: Measurement | None, against: Difference | str | None, notes: Notes, model: int) -> Cell:
     if found is None:
         return Cell()
-    cell = Cell(text.quantity(found.value, found.unit))
+    cell = Cell(text.quantity(found.value, shown(found)))
     if found.interval:
-        cell = replace(cell, spread=text.spread(found.interval, found.unit))
+        cell = replace(cell, spread=text.spread(found.interval, shown(found)))
     if against is None:
         return cell
     if isinstance(against, str):
@@ -168,12 +169,12 @@ def _changed(cell: Cell, against: Difference, found: Measurement) -> Cell:
     if against.outcome == "same":
         return replace(cell, outcome="same")
     interval = against.interval
-    apart = interval is not None and text.as_if_apart(found.name, found.unit, interval)
+    apart = interval is not None and text.as_if_apart(found.name, shown(found), interval)
     return replace(
         cell,
         outcome=against.outcome,
-        change=change(against, found.unit) + (" *" if apart else ""),
-        reach=reach(against, found.unit),
+        change=change(against, shown(found)) + (" *" if apart else ""),
+        reach=reach(against, shown(found)),
         level=interval.level if interval else None,
         apart=apart,
     )

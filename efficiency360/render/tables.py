@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from efficiency360.records import AxisRecord, Measurement, RuleResult
@@ -40,7 +41,7 @@ class Row:
     measurement: Measurement
     rules: tuple[RuleResult, ...]
 
-    @property
+    @cached_property
     def figure(self) -> Figure | None:
         """A dot and an interval for a proportion with an interval; None for anything else."""
         return figure(self.measurement, self.rules)
@@ -60,34 +61,34 @@ class Table:
     folded: tuple[Row, ...]
     common: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         """All rows."""
         return self.shown + self.folded
 
-    @property
+    @cached_property
     def sampled(self) -> bool:
         """Whether any row states a number of samples or an interval."""
         return any(row.measurement.n is not None or row.measurement.interval for row in self.rows)
 
-    @property
+    @cached_property
     def method(self) -> tuple[float, str] | None:
         """Level and method of the intervals where all share them."""
         intervals = [row.measurement.interval for row in self.rows]
         ways = {(interval.level, interval.method) for interval in intervals if interval}
         return ways.pop() if len(ways) == 1 else None
 
-    @property
+    @cached_property
     def ranked(self) -> bool:
         """Whether the rows have a worst."""
         return all(row.measurement.better for row in self.rows)
 
-    @property
+    @cached_property
     def judged(self) -> bool:
         """Whether any rule speaks of a row."""
         return any(row.rules for row in self.rows)
 
-    @property
+    @cached_property
     def drawn(self) -> bool:
         """Whether any row has a figure."""
         return any(row.figure for row in self.rows)

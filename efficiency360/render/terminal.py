@@ -16,6 +16,7 @@ from efficiency360.render.business import business
 from efficiency360.render.results import RuleView, gather
 from efficiency360.render.tables import notable
 from efficiency360.render.wording import words
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,8 +97,8 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
         label = f"{text.title(measurement.name)} {f'({which}: {params})' if which else params}"
         table.add_row(
             _plain(label.rstrip()),
-            _plain(text.quantity(measurement.value, measurement.unit)),
-            _plain(text.spread(measurement.interval, measurement.unit)),
+            _plain(text.quantity(measurement.value, shown(measurement))),
+            _plain(text.spread(measurement.interval, shown(measurement))),
             _limits(card, measurement),
         )
     return table
@@ -107,7 +108,7 @@ def _limits(card: Scorecard, measurement: Measurement) -> Text:
     limits = Text()
     for rule in card.verdict.rules:
         if rule.measurement == measurement.name and rule.params == measurement.params:
-            limits.append(text.plain(f"{'; ' if limits else ''}{_bound(rule, measurement.unit)}: "))
+            limits.append(text.plain(f"{'; ' if limits else ''}{_bound(rule, shown(measurement))}: "))
             limits.append(text.outcome(rule), _OUTCOMES[rule.outcome][1].removeprefix("bold "))
     return limits
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from efficiency360.radii import listed
-from efficiency360.units import margin, quantity, spread, worsening, worsening_spread
+from efficiency360.units import POINTS, margin, quantity, spread, worsening, worsening_spread
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -45,7 +45,7 @@ APART = "as if on different images, because no samples of it are there: wider"
 """How a difference is judged where it is not known what each image came to."""
 SEVERITIES = {"block": "stops the release", "warn": "only warns", "info": "only informs"}
 """What a rule does that fails."""
-_SCORES = frozenset({"proportion", "", "nats"})
+_SCORES = frozenset({"proportion", POINTS, "", "nats"})
 """Units of numbers whose margin is in their own unit; of others it is a share of the baseline."""
 
 _TIMED = frozenset({"ms", "s", "images/s", "J"})
@@ -248,6 +248,8 @@ def day(iso: str) -> str:
 
 def plain(text: str) -> str:
     """Text from outside with control, line-breaking and direction-changing characters made visible, for terminals."""
+    if text.isprintable():  # most is: a glance rather than a look at each character
+        return text
     return "".join(
         char if unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} else "\N{REPLACEMENT CHARACTER}"
         for char in text

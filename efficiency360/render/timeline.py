@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from efficiency360.render import text
 from efficiency360.render.naming import told_of
+from efficiency360.units import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -172,10 +173,10 @@ def _strip(trend: Trend, words: Words, names: Sequence[str], notes: dict[str, in
         spots.append(
             Spot(
                 row.value,
-                text.quantity(row.value, row.unit),
+                text.quantity(row.value, shown(row)),
                 low,
                 high,
-                text.spread(row.interval, row.unit) if row.interval else "",
+                text.spread(row.interval, shown(row)) if row.interval else "",
                 trend.joined(index),
                 note,
                 outcome,
@@ -184,7 +185,7 @@ def _strip(trend: Trend, words: Words, names: Sequence[str], notes: dict[str, in
         before = names[index]
     better = next((point.measurement.better or "" for point in trend.points if point.measurement), "")
     title = words["measurements"].get(trend.name, text.title(trend.name))
-    unit = next((point.measurement.unit for point in trend.points if point.measurement), "")
+    unit = next((shown(point.measurement) for point in trend.points if point.measurement), "")
     return Strip(title, text.joined(dict(trend.params)), better, tuple(spots), unit)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _BLANK = re.compile(r"\{(\w+)(:n|:s|:p|[!?*]|)\}")
 _NUMBER = re.compile(
-    r"([-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?)(?: ?(%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats))?"
+    r"([-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?)(?: ?(%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats|points?))?"
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*(?:\{.*\})?", re.DOTALL)
 _SHARE = re.compile(r"0?\.\d{1,6}")

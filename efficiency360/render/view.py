@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _NAMED_SECTORS = 15
 _SHOWN_RESULTS = 5
-_ALL_PASSED = re.compile(r"(\d+) of \1 blocking checks passed")
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def page(
         pictures=_pictures(card, figures or ALONE),
         groups=groups(card.axes, results),
         rules=rule_groups(card, _SHOWN_RESULTS),
-        reasons=tuple(_worded(reason, results) for reason in card.verdict.reasons),
+        reasons=_reasons(card),
         glossary=_glossary(card, words["glossary"]),
         outcome=card.verdict.outcome,
         forgiven=any(result.stands_in_the_way and result.outcome == "inconclusive" for result in results),
@@ -172,10 +170,17 @@ def _pictures(card: Scorecard, figures: Figures) -> dict[str, Pictures]:
     return {axis_id: some for axis_id, some in found.items() if some}
 
 
+def _reasons(card: Scorecard) -> tuple[str, ...]:
+    """The reasons of the verdict; of a pass without any exception how many checks there were, once."""
+    results, said = card.verdict.rules, card.verdict.reasons
+    blocking = [result for result in results if result.severity == "block"]
+    if card.verdict.outcome == "pass" and blocking and all(result.outcome == "pass" for result in blocking):
+        return f"All blocking checks passed ({len(blocking)})", *(_worded(reason, results) for reason in said[1:])
+    return tuple(_worded(reason, results) for reason in said)
+
+
 def _worded(reason: str, results: Sequence[RuleResult]) -> str:
     """A reason of the verdict in which a result of a rule names its measurement in words."""
-    if all_passed := _ALL_PASSED.fullmatch(reason):
-        return f"All blocking checks passed ({all_passed[1]})"
     told = (result for result in results if result.reason and reason.endswith(f": {result.reason}"))
     if result := next(told, None):
         return reason.removesuffix(result.reason) + readable(result)

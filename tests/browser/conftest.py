@@ -90,7 +90,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         found[name] = folder / f"{name}.html"
         found[name].write_text(report.render(card, figures.read(card, REPORTS / name)), encoding="utf-8")
     demo = read_scorecard(REPORTS / "digits-demo")
-    for name, card in {"hostile": _hostile(demo), "nothing": _nothing(demo)}.items():
+    for name, card in {"failing": _failing(demo), "hostile": _hostile(demo), "nothing": _nothing(demo)}.items():
         found[name] = folder / f"{name}.html"
         found[name].write_text(report.render(card), encoding="utf-8")
     return found
@@ -114,6 +114,33 @@ def _hostile(card: Scorecard) -> Scorecard:
             if "class" in measurement["params"]:
                 measurement["params"]["class"] += next(names, HOSTILE)[:4000]
     content["command"] = HOSTILE + long
+    return Scorecard.model_validate(content)
+
+
+def _failing(card: Scorecard) -> Scorecard:
+    """Much worse than its baseline: long reasons, and more comparisons than a screen holds."""
+    content = card.model_dump(mode="json")
+    top1 = next(one for axis in card.axes for one in axis.measurements if one.name == "accuracy.top1")
+    ends = {"low": 0.021, "high": 0.043, "level": 0.95, "method": "tango"}
+    compared = {"baseline": top1.value + 0.032, "worse_by": 0.032, "relative": False, "interval": ends}
+    told = f"is {100 * top1.value:.1f} %, 3.2 points worse than the baseline's (2.1 to 4.3 points worse), and breaks it"
+    rule = {
+        "severity": "block",
+        "outcome": "fail",
+        "bound": "no_worse_than_baseline",
+        "limit": 0.01,
+        "needed": None,
+        "measurement": top1.name,
+        "params": top1.params,
+        "measured": top1.value,
+        "comparison": compared,
+        "reason": f"accuracy.top1 {told}, at most 1 point worse",
+    }
+    rules = [{**content["verdict"]["rules"][0], **rule, "rule": f"no-worse-{index}"} for index in range(40)]
+    baseline = {"name": "digits-demo of last spring " * 3, "started_at": "2026-03-14T09:26:00+00:00"}
+    reasons = [f"rule {one['rule']}: {one['reason']}" for one in rules]
+    content["verdict"] |= {"outcome": "fail", "rules": rules, "reasons": reasons}
+    content["verdict"]["baseline"] = {**baseline, "fingerprint": "ab" * 32}
     return Scorecard.model_validate(content)
 
 

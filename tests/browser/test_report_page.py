@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Open = Callable[..., Page]
 
-ALL = ("digits-demo", "efficientnet-lite0", "hostile", "nothing")
+ALL = ("digits-demo", "efficientnet-lite0", "failing", "hostile", "nothing")
 LANGUAGES = ("en", "ja")
 OVER_THE_EDGE = """() => {
   const wide = [...document.querySelectorAll('body *')].filter(one => {
@@ -33,7 +33,7 @@ FOCUSED = """() => {
   const one = document.activeElement;
   return one.id || one.getAttribute('href') || one.getAttribute('aria-label') || one.tagName;
 }"""
-LOUD = {"serious", "critical"}
+LOUD = {"moderate", "serious", "critical"}
 
 
 def tab_to(page: Page, wanted: str, most: int = 40) -> None:
@@ -96,7 +96,7 @@ def test_anchors_lead_where_they_say_by_keyboard(show: Open, language: str) -> N
 @pytest.mark.parametrize("name", ["digits-demo", "efficientnet-lite0", "nothing"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_axe_finds_nothing_serious(show: Open, axe: str, name: str, theme: str, language: str) -> None:
+def test_axe_finds_nothing_worth_a_word(show: Open, axe: str, name: str, theme: str, language: str) -> None:
     page = show(name, theme=theme, language=language)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     page.evaluate(axe)
@@ -137,6 +137,20 @@ def test_the_first_screen_answers_the_four_questions(show: Open, width: int) -> 
             box = page.locator(f"#{language}-{part}").bounding_box()
             assert box is not None
             assert box["y"] + min(box["height"], 60) <= 800, part
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (768, 1024)])
+def test_a_failing_report_begins_with_its_reasons_and_what_to_do(show: Open, width: int, height: int) -> None:
+    page = show("failing", width, height)
+    for language in LANGUAGES:
+        page.check(f"#language-{language}", force=True)
+        tops = {part: page.locator(f"#{language}-{part}").bounding_box() for part in ("why", "next", "changed")}
+        reasons = page.locator(f"#{language}-why").bounding_box()
+        assert reasons is not None
+        assert reasons["y"] + reasons["height"] <= height
+        assert all(box is not None for box in tops.values())
+        assert [part for part, _ in sorted(tops.items(), key=lambda one: one[1]["y"])] == ["why", "next", "changed"]  # type: ignore[index]
+        assert tops["next"]["y"] + 60 <= height  # type: ignore[index]
 
 
 def test_print_shows_the_chosen_language_without_navigation(show: Open) -> None:

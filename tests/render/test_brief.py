@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from efficiency360.records import AxisRecord, AxisScore, Caveat, Measurement
+from efficiency360.records import AxisRecord, AxisScore, Caveat, Interval, Measurement
 from efficiency360.render import html
 from efficiency360.render.brief import Speech
 from efficiency360.render.language import speech, words
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from efficiency360.records import RuleResult, Scorecard, Verdict
+    from efficiency360.records import RuleResult, Scorecard
     from efficiency360.render.view import Page
 
     Card = Callable[..., Scorecard]
@@ -237,15 +237,17 @@ def test_the_score_says_why_the_grade_may_differ_from_the_verdict(sample_card: S
     assert said not in html.render(level)
 
 
-def test_a_reason_does_not_count_all_of_all(sample_card: Scorecard) -> None:
-    told = english(sample_card.model_copy(update={"verdict": reasons(sample_card, "2 of 2 blocking checks passed")}))
-    assert told.reasons == ("All blocking checks passed (2)",)
-    told = english(sample_card.model_copy(update={"verdict": reasons(sample_card, "1 of 2 blocking checks passed")}))
-    assert told.reasons == ("1 of 2 blocking checks passed",)
-
-
-def reasons(card: Scorecard, *said: str) -> Verdict:
-    return card.verdict.model_copy(update={"reasons": said})
+def test_a_reason_does_not_count_all_of_all(card_of: Card, cost: AxisRecord) -> None:
+    asked = {"at_most": 1e15, "severity": "block", "rationale": "People wait."}
+    rows = [{"id": name, "measurement": name, **asked} for name in ("cost.params", "cost.macs")]
+    audit = {"title": "Test", "file": "test.toml", "axes": {"cost": {}}, "rules": rows}
+    card = card_of((cost,), AuditSpec.model_validate(audit))
+    assert card.verdict.reasons == ("2 of 2 blocking checks passed",)
+    assert english(card).reasons == ("All blocking checks passed (2)",)
+    first, second = card.verdict.rules
+    open_one = second.model_copy(update={"outcome": "inconclusive"})
+    verdict = card.verdict.model_copy(update={"rules": (first, open_one), "reasons": ("1 of 2 passed",)})
+    assert english(card.model_copy(update={"verdict": verdict})).reasons == ("1 of 2 passed",)
 
 
 def test_business_is_left_to_whoever_worked_it_out(sample_card: Scorecard) -> None:
@@ -256,3 +258,14 @@ def test_business_is_left_to_whoever_worked_it_out(sample_card: Scorecard) -> No
 def test_intervals_and_limits_of_a_pass_are_on_the_first_screen(sample_card: Scorecard) -> None:
     kept = english(sample_card).kept
     assert any("80.0" in one.limit and one.value.startswith("87.0") for one in kept)
+
+
+def test_tables_say_points_where_sentences_do(card_of: Callable[..., Scorecard], cost: AxisRecord) -> None:
+    ends = Interval(low=0.04, high=0.12, level=0.95, method="newcombe")
+    lost = Measurement(name="privacy.dp_cost", value=0.085, unit="", better="lower", n=200, interval=ends)
+    of_all = lost.model_copy(update={"params": {"epsilon": 1.0, "method": "head"}})
+    axis = AxisRecord(id="privacy", version=1, status="measured", measurements=(of_all,))
+    page = html.render(card_of((cost, axis)))
+    assert "costs 8.5 points of accuracy" in page
+    assert '<td class="num">8.5 points</td>' in page
+    assert '<td class="num">4 to 12 points' in page

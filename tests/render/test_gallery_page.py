@@ -14,6 +14,7 @@ from efficiency360.render import gallery, text
 from efficiency360.render.html import render as render_report
 from efficiency360.scorecards import read_scorecard
 from efficiency360.statistics.intervals import wilson
+from efficiency360.units import shown
 
 REPORTS = Path(__file__).parent.parent.parent / "reports"
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>\u202ecod\x1b[31m\x00{{ 7 * 7 }}&amp;"
@@ -128,12 +129,12 @@ def test_every_number_is_the_scorecards_own_as_the_reports_write_it(full):
     for column in gallery.COLUMNS:
         found = column.find(full)
         assert found
-        assert text.quantity(found.value, found.unit) in numbers[column.id]
-        assert not found.interval or text.spread(found.interval, found.unit) in numbers[column.id]
+        assert text.quantity(found.value, shown(found)) in numbers[column.id]
+        assert not found.interval or text.spread(found.interval, shown(found)) in numbers[column.id]
     assert numbers["params"] == "4.65 M"
     assert numbers["p50"] == "18.2 ms17.8 to 18.6 ms"
     assert numbers["throughput"] == "92.5 images/sat batch 1690 to 95 images/s"
-    assert numbers["ece"] == "3.1 %2.1 to 4.1 %"
+    assert numbers["ece"] == "3.12 points2.12 to 4.12 points"
     assert numbers["ood"] == "0.9640.952 to 0.976"
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from importlib.util import find_spec
+from pathlib import Path
 
 import cssselect2
 import pytest
@@ -236,3 +237,32 @@ def test_without_weasyprint_one_line_says_how_to_get_it_before_anything_runs(mon
     arguments = [str(card) if word == "CARD" else word for word in command]
     assert run([*arguments, "--format", "pdf"]) == 2
     assert capsys.readouterr().err == ("e360: --format pdf needs WeasyPrint: pip install 'efficiency360[pdf]'\n")
+
+
+def test_without_a_japanese_font_one_line_says_so_and_no_boxes_are_printed(tmp_path):
+    fonts = next(iter(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")), None)
+    if fonts is None:
+        pytest.skip("DejaVu Sans is not installed, a font without Japanese letters: apt-get install fonts-dejavu-core")
+    (tmp_path / "fonts").mkdir()
+    shutil.copy(fonts, tmp_path / "fonts")
+    config = f"<fontconfig><dir>{tmp_path / 'fonts'}</dir><cachedir>{tmp_path / 'cache'}</cachedir></fontconfig>"
+    (tmp_path / "fonts.conf").write_text(f'<?xml version="1.0"?>{config}', encoding="utf-8")
+    demo = Path(__file__).parents[2] / "reports" / "digits-demo"
+    command = [sys.executable, "-m", "efficiency360", "report", str(demo), "--format", "pdf"]
+    few = {**os.environ, "FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
+    asked = [*command, "--lang", "ja", "--out", str(tmp_path / "report.pdf")]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, env=few)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "e360: --format pdf --lang ja: no font on this machine has Japanese letters; install one"
+        " (Debian and Ubuntu: apt-get install fonts-noto-cjk), or use html\n"
+    )
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_with_a_japanese_font_nothing_is_said():
+    listed = shutil.which("fc-list")
+    if listed is None or not subprocess.run([listed, ":lang=ja"], capture_output=True, check=True).stdout:
+        pytest.skip("no Japanese font is installed: apt-get install fonts-noto-cjk")
+    pdf.check_letters("ja")
+    pdf.check_letters("en")

@@ -14,6 +14,7 @@ import sentences
 
 from efficiency360.engine.wall.plan import ALWAYS, EVERY_LAYER, OWN_NETWORK
 from efficiency360.render import text
+from efficiency360.render.language import speech
 from efficiency360.render.translation import Catalogue, catalogue, entries
 from efficiency360.spec import load_audit
 
@@ -294,3 +295,16 @@ class TestMatching:
     def test_it_copes_with_anything(self, said: str) -> None:
         assert "".join(piece.text for piece in self.catalogue.pieces(said)) == said.strip()
         assert japanese().whole(said) in {None, ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("at most 10 points", "10 ポイント以下"),
+        ("at most 1 point", "1 ポイント以下"),
+        ("-2.44 to 3.93 points", "-2.44～3.93 ポイント"),
+        ("at most 5 points worse than the baseline", "ベースラインに対して 5 ポイント以内の悪化"),
+    ],
+)
+def test_points_are_a_unit_like_any_other(said: str, told: str) -> None:
+    assert speech("ja")["told"](said) == told

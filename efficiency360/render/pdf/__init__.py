@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _BREAKS = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError)
 """What WeasyPrint raises where a layout is too much for it, such as columns that go on over the end of a page."""
+
+_NO_LETTERS = {
+    "ja": "--format pdf --lang ja: no font on this machine has Japanese letters; install one"
+    " (Debian and Ubuntu: apt-get install fonts-noto-cjk), or use html"
+}
 
 _PLAIN = "*, tr, figure, li { break-inside: auto !important; break-after: auto !important; float: none !important }"
 
@@ -41,6 +47,41 @@ def check() -> None:
         ) from None
 
 
+def check_letters(language: Language) -> None:
+    """See that the fonts of this machine have the letters of a language, rather than print boxes.
+
+    Raises:
+        InputError: they do not.
+    """
+    if language == "en":
+        return
+    from weasyprint import HTML  # noqa: PLC0415 - an extra
+
+    logger, heard = logging.getLogger("weasyprint"), _Heard()
+    before = logger.level, logger.propagate
+    logger.addHandler(heard)
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
+    try:
+        HTML(string=f"<p>{words('pdf', language)['more_rows']}</p>").write_pdf()
+    finally:
+        logger.removeHandler(heard)
+        logger.level, logger.propagate = before
+    if any(".notdef" in one for one in heard.said):
+        raise InputError(_NO_LETTERS[language])
+
+
+class _Heard(logging.Handler):
+    """Keeps what is logged; WeasyPrint names there each letter that no font has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
 def render(card: Scorecard, figures: Figures | None = None, language: Language = "en") -> bytes:
     """The report as a PDF of A4 pages; the same scorecard, figures and fonts give the same bytes.
 
@@ -50,9 +91,10 @@ def render(card: Scorecard, figures: Figures | None = None, language: Language =
         language: `en` or `ja`; the page holds this one only.
 
     Raises:
-        InputError: as `check`; or the page cannot be laid out.
+        InputError: as `check`; no font has the letters of the language; or the page cannot be laid out.
     """
     check()
+    check_letters(language)
     return printed(html.render(card, figures, language=language), language)
 
 
@@ -62,7 +104,7 @@ def printed(page: str, language: str = "en") -> bytes:
     Raises:
         InputError: it cannot be laid out.
     """
-    with _quiet():
+    with _quiet(), _uncollected():
         try:
             return _laid_out(page, language, plainly=False)
         except _BREAKS:  # a second try, as plain as it gets
@@ -100,3 +142,16 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Put off collecting garbage: a layout needs what it makes until its end, and looking through it takes a fifth."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
