@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ import numpy as np
 from search_table import TABLE, closed, read
 
 from efficiency360.search.score import Seen, hypervolume, score_of
-from efficiency360.search.space import SearchSpace
+from efficiency360.search.space import SearchSpace, key_of
 from efficiency360.search.strategies import NAMES, make
 
 if TYPE_CHECKING:
@@ -29,8 +28,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from efficiency360.search.space import Genome
+    from efficiency360.search.strategies import Name
 
 SPENT = (10, 20, 40)
+MEASURES = {
+    "hypervolume": "hypervolume of accuracy against log latency, share of the table's",
+    "netscore": "best NetScore less the table's best, dB",
+}
+OTHERS = {
+    "unguided": "the generator without feedback",
+    "evolution": "regularised evolution",
+    "random": "random search",
+}
 _RESAMPLES = 2000
 _CLASSES = 10
 
@@ -53,24 +62,18 @@ def rows_of(table: Mapping[str, Mapping[str, Any]], epochs: int) -> dict[str, Se
     }
 
 
-def replay(name: str, space: SearchSpace, table: Mapping[str, Seen], seed: int, spend: int) -> list[Seen]:
+def replay(name: Name, space: SearchSpace, table: Mapping[str, Seen], seed: int, spend: int) -> list[Seen]:
     """What a strategy trains, in order."""
 
     def probe(genome: Genome) -> dict[str, float]:
-        return dict(table[_key(genome)].proxies)
+        return dict(table[key_of(genome)].proxies)
 
     epochs = space.constraints.training.schedule[-1]
-    strategy = make(name, space, seed, probe=probe, epochs=epochs)  # type: ignore[arg-type] # a name of NAMES
+    strategy = make(name, space, seed, probe=probe, epochs=epochs)
     seen: list[Seen] = []
     while len(seen) < spend and (proposal := strategy.propose(seen)):
-        seen.append(table[_key(proposal.genome)])
+        seen.append(table[key_of(proposal.genome)])
     return seen
-
-
-def _key(genome: Genome) -> str:
-    from efficiency360.search.space import key_of  # noqa: PLC0415 - next to its only use
-
-    return key_of(genome)
 
 
 def measured(seen: Sequence[Seen], space: SearchSpace, table: Mapping[str, Seen]) -> tuple[float, float]:
@@ -86,12 +89,43 @@ def measured(seen: Sequence[Seen], space: SearchSpace, table: Mapping[str, Seen]
     return volume / whole, best - most
 
 
-def interval(values: NDArray[np.float64]) -> str:
-    """A mean with its bootstrap interval."""
+def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """A mean over seeds with its bootstrap interval."""
     rng = np.random.default_rng(0)
     means = values[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
-    return f"{values.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+    return round(float(values.mean()), 4), round(float(low), 4), round(float(high), 4)
+
+
+def told(found: tuple[float, float, float]) -> str:
+    """An interval in figures."""
+    mean, low, high = found
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def summary(found: Mapping[str, NDArray[np.float64]], models: int) -> dict[str, Any]:
+    """All intervals by measure, strategy and number of trained models; `gain` is of ours over another."""
+    seeds = len(next(iter(found.values())))
+    kept: dict[str, Any] = {"models": models, "seeds": seeds, "spent": list(SPENT)}
+    for which, measure in enumerate(MEASURES):
+        columns = {name: values[:, :, which] for name, values in found.items()}
+        kept[measure] = {name: [interval(column) for column in values.T] for name, values in columns.items()}
+        kept[f"{measure}_gain"] = {
+            other: [interval(column) for column in (columns["inquisitor"] - columns[other]).T] for other in OTHERS
+        }
+    return kept
+
+
+def show(kept: Mapping[str, Any]) -> None:
+    """Print it, and say plainly what ours is above."""
+    for measure, title in MEASURES.items():
+        print(title)
+        for name, values in kept[measure].items():
+            print(f"  {name:11s} " + "  ".join(f"{n}: {told(one)}" for n, one in zip(SPENT, values, strict=True)))
+        for other, gains in kept[f"{measure}_gain"].items():
+            for n, (mean, low, high) in zip(SPENT, gains, strict=True):
+                answer = "above" if low > 0 else "BELOW" if high < 0 else "NOT distinguishable from"
+                print(f"  after {n} ours is {answer} {OTHERS[other]}: {told((mean, low, high))}")
 
 
 def main() -> None:
@@ -107,36 +141,13 @@ def main() -> None:
     print(f"{len(table)} models, {options.seeds} seeds")
     found: dict[str, NDArray[np.float64]] = {}
     for name in NAMES:
-        every = []
-        for seed in range(options.seeds):
-            seen = replay(name, space, table, seed, max(SPENT))
-            every.append([measured(seen[:spent], space, table) for spent in SPENT])
-        found[name] = np.array(every)
+        runs = [replay(name, space, table, seed, max(SPENT)) for seed in range(options.seeds)]
+        found[name] = np.array([[measured(seen[:spent], space, table) for spent in SPENT] for seen in runs])
         print(f"  {name} replayed", flush=True)
-    kept: dict[str, Any] = {"models": len(table), "seeds": options.seeds, "spent": SPENT, "strategies": {}}
-    for which, title in enumerate(("hypervolume, share of the table's", "NetScore below the table's best, dB")):
-        print(title)
-        for at, spent in enumerate(SPENT):
-            for name, values in found.items():
-                mean, gain = values[:, at, which], values[:, at, which] - found["random"][:, at, which]
-                against = "" if name == "random" else f"   above random {interval(gain)}"
-                print(f"  {spent:3d} trained  {name:11s} {interval(mean)}{against}")
-                kept["strategies"].setdefault(name, {}).setdefault(title, []).append([interval(mean), interval(gain)])
-    verdict(found)
+    kept = summary(found, len(table))
+    show(kept)
     if options.json:
         options.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-def verdict(found: Mapping[str, NDArray[np.float64]]) -> None:
-    """Say plainly whether ours is above random, and whether the inquisitor helps."""
-    for other, what in (("random", "random search"), ("evolution", "regularised evolution"), ("unguided", "itself without feedback")):
-        for at, spent in enumerate(SPENT):
-            gain = found["inquisitor"][:, at, 0] - found[other][:, at, 0]
-            rng = np.random.default_rng(0)
-            means = gain[rng.integers(len(gain), size=(_RESAMPLES, len(gain)))].mean(axis=1)
-            low, high = np.quantile(means, (0.025, 0.975))
-            answer = "is above" if low > 0 else "is BELOW" if high < 0 else "is NOT distinguishable from"
-            print(f"hypervolume after {spent}: ours {answer} {what}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train and probe every architecture of a small closed space once, and keep the table that benchmarks/search.py replays.
+"""Train and probe every architecture of a small closed space once, for benchmarks/search.py to replay.
 
 One line of JSON a model, written as soon as it is there; the same command goes on where it was stopped. On digits of
 8 x 8 pixels a model takes one to three seconds of one core, so 256 of them take about ten minutes.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from efficiency360.records import Interval
 from efficiency360.strict import Record
 
@@ -53,7 +55,7 @@ class Candidate(Record):
     predicted_ms: float | None = None
     latency_ms: float | None = None
     latency: Latency | None = None
-    proxies: dict[str, float] = {}
+    proxies: dict[str, float] = Field(default_factory=dict)
     rungs: tuple[Rung, ...] = ()
     judged: tuple[int, int] | None = None
     """Of the images to be judged on: how many were right, and of how many; only models of the last rung have it."""
@@ -64,6 +66,33 @@ class Candidate(Record):
     def name(self) -> str:
         """How files and the report call it."""
         return f"m{self.number:03d}"
+
+
+class StageShape(Record):
+    """A stage as it is drawn: tokens on entering and leaving, and its share of the multiply-adds, 0 to 1."""
+
+    depth: int
+    width: int
+    heads: int
+    mlp_ratio: float
+    attention: str
+    pool: bool
+    tokens_in: int
+    tokens: int
+    units: int
+    share: float
+
+
+class Shape(Record):
+    """An architecture as it is drawn."""
+
+    size: tuple[int, int]
+    channels: int
+    patch: int
+    unit: int
+    classes: int
+    stem_share: float
+    stages: tuple[StageShape, ...]
 
 
 class FrontModel(Record):
@@ -77,6 +106,7 @@ class FrontModel(Record):
     latency: Latency
     p95_bound_ms: float | None
     """Upper end of the 95th percentile's interval, with 5 % allowed for drift."""
+    shape: Shape
     chosen: bool = False
 
 
@@ -149,6 +179,8 @@ class Searched(Record):
     classes: tuple[str, ...]
     images: tuple[int, int, int]
     """How many to learn from, to choose by, to be judged on."""
+    majority: float = 0.0
+    """Share of the most frequent class among the images to be judged on: what answering it always would reach."""
     machine: Machine
     cost: Cost
     candidates: tuple[Candidate, ...]
@@ -157,7 +189,7 @@ class Searched(Record):
     correlations: tuple[Correlation, ...] = ()
     latency_errors: tuple[float, ...] = ()
     """Of each latency that was predicted before it was measured: predicted over measured, less 1."""
-    importance: dict[str, dict[str, float]] = {}
+    importance: dict[str, dict[str, float]] = Field(default_factory=dict)
     prices: tuple[Price, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     untried: int = 0

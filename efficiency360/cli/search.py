@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +31,9 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder; a search in it goes on [default: e360-out/search-NAME].")
     ] = None,
-    profile: Annotated[str, typer.Option(help="light (ends within 15 minutes), standard (2 h), thorough (12 h).")] = "standard",
+    profile: Annotated[
+        str, typer.Option(help="light (ends within 15 minutes), standard (2 h), thorough (12 h).")
+    ] = "standard",
     budget: Annotated[
         str | None, typer.Option(metavar="MINUTES", help="Time for this run: 12, 90s, 2h [default: the profile's].")
     ] = None,
@@ -44,11 +46,11 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of weights and proposals.")] = 0,
     example: Annotated[bool, typer.Option("--example", help="Print a constraints file to begin with.")] = False,
 ) -> int:
-    """Search for transformers that keep to limits measured on this machine, trained on your images, and explain them."""
+    """Search for transformers that keep to limits measured on this machine, train them on your images, explain them."""
     from efficiency360.errors import InputError  # noqa: PLC0415 - keeps --help fast
 
     if example:
-        typer.echo(_example(), nl=False)
+        typer.echo(_shipped("example.toml"), nl=False)
         return 0
     if constraints is None:
         raise InputError("give a constraints file; e360 search --example prints one to begin with")
@@ -102,13 +104,13 @@ def _run(
         raise InputError(f"--strategy {strategy!a}: no such strategy{suggest(strategy, NAMES)}")
     if audit is not None:
         load_audit(audit)
-    wishes = Wishes(seconds=seconds, most=most, strategy=strategy, seed=seed, threads=threads)  # type: ignore[arg-type]
+    wishes = Wishes(seconds=seconds, most=most, strategy=strategy, seed=seed, threads=threads)
     try:
         with Watching(Console(stderr=True)) as reporter:
             result = search(constraints, data, out, wishes, reporter)
     except KeyboardInterrupt:
         raise UndecidedError(f"interrupted; candidates are kept in {out}, and the same command goes on") from None
-    write_atomic(out / "report.html", search_page.render(result).encode())
+    write_atomic(out / "report.html", search_page.render(result, _replay()).encode())
     show(result, out, Screen())
     if audit is not None:
         _audit(result, data, out, audit)
@@ -129,7 +131,15 @@ def _audit(result: Searched, data: str, out: Path, audit: str) -> None:
         run(str(folder / "model.safetensors"), folder / "audit", data=data, audit=audit, threads=result.machine.threads)
 
 
-def _example() -> str:
+def _replay() -> dict[str, Any]:
+    """What strategies reached on a table of trained models, as benchmarks/search.py found it."""
+    import json  # noqa: PLC0415 - keeps --help fast
+
+    found: dict[str, Any] = json.loads(_shipped("replay.json"))
+    return found
+
+
+def _shipped(name: str) -> str:
     from importlib.resources import files  # noqa: PLC0415 - keeps --help fast
 
-    return (files("efficiency360.search") / "example.toml").read_text(encoding="utf-8")
+    return (files("efficiency360.search") / name).read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ class Cost:
     params: int
     macs: int
     memory_bytes: int
-    """Weights and the activations that live at the fullest moment, in float32, with nothing reused in place."""
+    """Weights and the activations that live at the fullest moment, in float32, as PyTorch keeps them in inference."""
     stem_macs: int
     stages: tuple[StageCost, ...]
 
@@ -89,9 +89,9 @@ def _block(block: BlockSpec, tokens: int, units: int) -> tuple[StageCost, int]:
         linear += tokens * width * w_in
         elements += tokens * width
     attention = 2 * groups * (left // groups) * (tokens // groups) * width
-    kept = tokens * width if width != w_in else 0
-    attending = 2 * tokens * w_in + kept + 3 * tokens * width + left * width * (2 if block.pool else 1)
-    thinking = 2 * left * width + 2 * left * hidden
+    held = 2 * tokens * w_in + (tokens * width if width != w_in else 0)  # the block's input, normed, widened
+    attending = held + 3 * tokens * width + left * width * (4 if block.pool else 3)
+    thinking = held + 2 * left * width + 2 * left * hidden
     cost = StageCost(params, linear, attention, left, 1, elements)
     return cost, max(attending, thinking)
 

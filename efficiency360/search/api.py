@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from efficiency360.engine.host import Host
 from efficiency360.errors import InputError
 from efficiency360.search.data import open_images
-from efficiency360.search.finish import finish
+from efficiency360.search.finish import Asked, finish
 from efficiency360.search.journal import locked
 from efficiency360.search.optuna_draws import optuna
 from efficiency360.search.run import Search
@@ -62,11 +62,13 @@ def search(constraints: Constraints, data: str, out: Path, wishes: Wishes, repor
     before = host.read(os.getpid())
     with Store(out, space, identity) as store:
         try:
-            Search(space, images, store, wishes.strategy, wishes.seed, threads, reporter).run(wishes.seconds, wishes.most)
+            Search(space, images, store, wishes.strategy, wishes.seed, threads, reporter).run(
+                wishes.seconds, wishes.most
+            )
         finally:
             store.spent(time.monotonic() - began, _joules(before, host.read(os.getpid())))
         with locked(out / "finish.lock"):
-            return finish(space, images, store, wishes.strategy, data, reporter, host.energy_missing)
+            return finish(space, images, store, Asked(wishes.strategy, data, host.energy_missing), reporter)
 
 
 def _joules(before: dict[str, float], after: dict[str, float]) -> float | None:

@@ -72,6 +72,12 @@ class Images:
         return train, choose, judge
 
     @property
+    def majority(self) -> float:
+        """The share of the most frequent class among the images to be judged on."""
+        judged = self.labels[self.part == 2]  # noqa: PLR2004 - the third part
+        return float(np.bincount(judged).max() / len(judged))
+
+    @property
     def identity(self) -> str:
         """A sha256 over images, names, labels and the split."""
         hashes = [f"{which}{one}" for which, one in zip(self.part.tolist(), self.data.image_hashes(), strict=True)]
@@ -100,10 +106,10 @@ class Images:
         pixels = np.concatenate([one.images for one in batches])
         if pixels.dtype != np.uint8:
             pixels = (pixels.astype(np.float64) * 255).round().astype(np.uint8)
-        parts = [Part(pixels[self.part == which], self.labels[self.part == which]) for which in range(3)]
-        planes = parts[0].pixels.astype(np.float64).transpose(1, 0, 2, 3).reshape(pixels.shape[1], -1) / 255
+        train, choose, judge = (Part(pixels[self.part == which], self.labels[self.part == which]) for which in range(3))
+        planes = train.pixels.astype(np.float64).transpose(1, 0, 2, 3).reshape(pixels.shape[1], -1) / 255
         mean, std = planes.mean(axis=1), planes.std(axis=1).clip(min=1 / 255)
-        return Sized(*parts, mean.astype(np.float32), std.astype(np.float32))
+        return Sized(train, choose, judge, mean.astype(np.float32), std.astype(np.float32))
 
 
 def open_images(source: str, training: Training, *, channels: int, threads: int = 2) -> Images:

@@ -59,7 +59,10 @@ def importance(space: SearchSpace, seen: Sequence[Seen]) -> dict[str, dict[str, 
     Source: Hutter, Hoos and Leyton-Brown, An Efficient Approach for Assessing Hyperparameter Importance, 2014 (fANOVA),
     as Optuna has it.
     """
-    values = {"accuracy": lambda one: one.accuracy, "latency": lambda one: one.latency_ms and math.log(one.latency_ms)}
+    values: dict[str, Callable[[Seen], float | None]] = {
+        "accuracy": lambda one: one.accuracy,
+        "latency": lambda one: math.log(one.latency_ms) if one.latency_ms else None,
+    }
     found = {}
     for name, of in values.items():
         rows = [(one, value) for one in seen if (value := of(one)) is not None]
@@ -127,7 +130,8 @@ def _beaten(other: Candidate, front: Sequence[Candidate]) -> str:
     accuracy, ms = other.rungs[-1].accuracy, other.latency_ms
     for model in front:
         if model.latency_ms is not None and model.rungs[-1].accuracy >= accuracy and model.latency_ms <= ms:
-            return f"{accuracy:.1%} at {ms:.3g} ms: {model.name} is as right and as fast ({model.rungs[-1].accuracy:.1%} at {model.latency_ms:.3g} ms)"
+            there = f"{model.rungs[-1].accuracy:.1%} at {model.latency_ms:.3g} ms"
+            return f"{accuracy:.1%} at {ms:.3g} ms: {model.name} is as right and as fast ({there})"
     return f"{accuracy:.1%} at {ms:.3g} ms, but it misses a limit"
 
 

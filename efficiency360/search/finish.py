@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 from efficiency360.engine.environment import cpu_name
 from efficiency360.files import write_atomic
 from efficiency360.search import explain, latency
+from efficiency360.search.analytic import cost_of
 from efficiency360.search.lightest import lightest
 from efficiency360.search.records import all_seen
 from efficiency360.search.run import best, latency_of, models_of
 from efficiency360.search.score import front, netscore
-from efficiency360.searched import Cost, FrontModel, Left, Machine, Searched
+from efficiency360.searched import Cost, FrontModel, Left, Machine, Searched, Shape, StageShape
 from efficiency360.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -26,14 +28,22 @@ if TYPE_CHECKING:
     from efficiency360.search.space import SearchSpace
     from efficiency360.search.store import Store
     from efficiency360.searched import Candidate
+    from efficiency360.zoo.spec import TurboViTSpec
 
 RESULT, FRONT = "search.json", "front"
 _SECONDS, _STRETCHES = 0.15, 20
 
 
-def finish(
-    space: SearchSpace, images: Images, store: Store, strategy: str, data: str, reporter: Reporter, energy: str = ""
-) -> Searched:
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, the strategy and the data by name; and why no energy could be measured."""
+
+    strategy: str
+    data: str
+    no_energy: str = ""
+
+
+def finish(space: SearchSpace, images: Images, store: Store, asked: Asked, reporter: Reporter) -> Searched:
     """Measure the front again, explain, and write `search.json` and the models of the front into the folder."""
     candidates = store.candidates()
     reporter.stage("Timing the front again, its models in turns")
@@ -43,15 +53,16 @@ def finish(
     rejected, untried = explain.neighbours(space, candidates, members)
     result = Searched(
         title=space.constraints.title,
-        strategy=strategy,
+        strategy=asked.strategy,
         constraints=space.constraints.model_dump(mode="json", exclude={"data"}),
         fingerprint=space.constraints.fingerprint,
-        data=Path(data).name,
+        data=Path(asked.data).name,
         data_fingerprint=images.identity,
         classes=images.classes,
         images=images.counts,
+        majority=images.majority,
         machine=_machine(space),
-        cost=_cost(store, candidates, energy),
+        cost=_cost(store, candidates, asked.no_energy),
         candidates=tuple(candidates),
         front=tuple(models),
         left=tuple(left),
@@ -120,6 +131,38 @@ def _model(space: SearchSpace, one: Candidate, timed: latency.Timed) -> FrontMod
         judged_interval=wilson(right, n),
         latency=latency_of(timed),
         p95_bound_ms=_bound(timed),
+        shape=shape_of(space.spec(one.genome)),
+    )
+
+
+def shape_of(spec: TurboViTSpec) -> Shape:
+    """An architecture as the report draws it."""
+    cost = cost_of(spec)
+    tokens, stages = spec.grid[0] * spec.grid[1], []
+    for stage, costs in zip(spec.stages, cost.stages, strict=True):
+        stages.append(
+            StageShape(
+                depth=stage.depth,
+                width=stage.width[0],
+                heads=stage.heads[0],
+                mlp_ratio=stage.mlp_ratio[0],
+                attention=stage.attention[0],
+                pool=stage.pool,
+                tokens_in=tokens,
+                tokens=costs.tokens,
+                units=spec.units,
+                share=costs.macs / cost.macs,
+            )
+        )
+        tokens = costs.tokens
+    return Shape(
+        size=spec.size,
+        channels=spec.channels,
+        patch=spec.stem.stride,
+        unit=spec.unit,
+        classes=spec.classes,
+        stem_share=cost.stem_macs / cost.macs,
+        stages=tuple(stages),
     )
 
 

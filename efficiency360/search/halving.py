@@ -1,4 +1,4 @@
-"""Successive halving without waiting: of the candidates on a rung, one of a few goes on; who is left may be called later.
+"""Successive halving without waiting: of the candidates on a rung one of a few goes on; others may be called later.
 
 Source: Li et al., A System for Massively Parallel Hyperparameter Tuning, 2020 (ASHA), algorithm 2. Candidates are
 ranked by fronts of accuracy against latency, within a front by NetScore: a fast one need not be as right as a slow one.
@@ -35,7 +35,9 @@ def goes_on(place: int, n: int, keep_one_of: int) -> bool:
     return place <= max(1, math.ceil(n / keep_one_of))
 
 
-def called(candidates: Sequence[Candidate], schedule: Sequence[int], keep_one_of: int, weights: Weights) -> Candidate | None:
+def called(
+    candidates: Sequence[Candidate], schedule: Sequence[int], keep_one_of: int, weights: Weights
+) -> Candidate | None:
     """A candidate that was stopped and would now go on, the furthest first; None where there is none."""
     for epochs in reversed(schedule[:-1]):
         for one in candidates:

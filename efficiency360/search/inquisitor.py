@@ -62,8 +62,8 @@ def advice(space: SearchSpace, seen: Seen, limits: Limits) -> Iterator[Advice]:
 def _weighing(space: SearchSpace, seen: Seen, key: str, *, most: bool) -> tuple[int, float]:
     """The stage, from 1, that weighs most or least, and its share."""
     cost = cost_of(space.spec(seen.genome))
-    of = {"params": lambda one: one.params, "memory_mb": lambda one: one.elements}.get(key, lambda one: one.macs)
-    values = [of(stage) for stage in cost.stages]
+    name = {"params": "params", "memory_mb": "elements"}.get(key, "macs")
+    values = [int(getattr(stage, name)) for stage in cost.stages]
     index = (max if most else min)(range(len(values)), key=lambda at: values[at])
     return index + 1, values[index] / max(1, sum(values))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
@@ -17,17 +16,20 @@ from efficiency360.search.optuna_draws import optuna
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _BLOCK = 1 << 16
 
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock file until the end of the block or of the process; False where another holds it and `wait` is not set."""
+    """Hold a lock file until the block or the process ends; False where another holds it and `wait` is not set."""
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError as error:
-        raise InputError("a search needs file locks, which this system does not have; run it on Linux or macOS") from error
+        raise InputError(
+            "a search needs file locks, which this system does not have; run it on Linux or macOS"
+        ) from error
 
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -80,7 +82,7 @@ def journal(path: Path) -> Any:
         return package.storages.JournalStorage(made)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AssertionError) as error:  # what Optuna meets in a foreign file
         raise InputError(f"{path} is not a journal of a search; give another --out, or remove it") from error
 
 

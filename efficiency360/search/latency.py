@@ -45,8 +45,14 @@ class Timed:
     runs: int
 
 
-def measure(specs: Sequence[TurboViTSpec], pace: TurboViTSpec, *, threads: int, seconds: float = _SECONDS,
-            stretches: int = STRETCHES) -> list[Timed]:
+def measure(
+    specs: Sequence[TurboViTSpec],
+    pace: TurboViTSpec,
+    *,
+    threads: int,
+    seconds: float = _SECONDS,
+    stretches: int = STRETCHES,
+) -> list[Timed]:
     """Time models that take turns with each other and with the pacemaker.
 
     Args:
@@ -67,7 +73,11 @@ def measure(specs: Sequence[TurboViTSpec], pace: TurboViTSpec, *, threads: int, 
     with undisturbed(threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         runs = [
-            Forward(TurboViT(spec).eval(), (1, spec.channels, *spec.size), lambda shape: torch.rand(shape, generator=generator))
+            Forward(
+                TurboViT(spec).eval(),
+                (1, spec.channels, *spec.size),
+                lambda shape: torch.rand(shape, generator=generator),
+            )
             for spec in every
         ]
         middles = [settle(run, device, most_s=_WARM_S)[1] for run in runs]
@@ -123,15 +133,11 @@ class LatencyModel:
 
 
 def _fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Non-negative weights (F,) of least squared relative error, by coordinate descent."""
-    scale = x.max(axis=0).clip(min=1e-12)
-    a = x / scale / y[:, None]
-    gram = a.T @ a + _RIDGE * np.eye(a.shape[1])
-    target = a.sum(axis=0)
-    weights = np.zeros(a.shape[1])
-    for _ in range(300):
-        for index in range(len(weights)):
-            rest = target[index] - gram[index] @ weights + gram[index, index] * weights[index]
-            weights[index] = max(0.0, rest / gram[index, index])
-    found: NDArray[np.float64] = weights / scale
+    """Non-negative weights (F,) of least squared relative error."""
+    from scipy.optimize import nnls  # noqa: PLC0415 - takes a while to import
+
+    scale, unit = x.max(axis=0).clip(min=1e-12), float(np.median(y))
+    rows = np.vstack([x / scale * (unit / y)[:, None], _RIDGE * np.eye(x.shape[1])])
+    weights, _ = nnls(rows, np.concatenate([np.ones(len(y)), np.zeros(x.shape[1])]))
+    found: NDArray[np.float64] = unit * weights / scale
     return found

@@ -50,8 +50,8 @@ def check_ceilings(space: SearchSpace) -> None:
         least = of(cost_of(space.spec(genome)))
         if least > limit:
             raise InputError(
-                f"limits.{key} = {limit:g} is met by no model of the space; the nearest is {least:.6g} ({told(genome)});"
-                f" raise the limit, or add smaller choices to [space]"
+                f"limits.{key} = {limit:g} is met by no model of the space; the nearest is {least:.6g}"
+                f" ({told(genome)}); raise the limit, or add smaller choices to [space]"
             )
     genome = _together(space)
     missed = overshoot(_seen(space, genome), limits)
@@ -90,4 +90,6 @@ def told(genome: Genome) -> str:
         for gene, value in genome.items()
         if not gene.rpartition("_")[2].isdigit() or int(gene.rpartition("_")[2]) <= stages
     }
-    return ", ".join(f"{gene} {str(value).lower() if isinstance(value, bool) else value}" for gene, value in shown.items())
+    return ", ".join(
+        f"{gene} {str(value).lower() if isinstance(value, bool) else value}" for gene, value in shown.items()
+    )

@@ -56,8 +56,8 @@ def write_model(folder: Path, spec: TurboViTSpec, trained: Trained, images: Imag
     size, data = spec.size[0], images.at(spec.size[0])
     write_spec(folder / SPEC, spec, description)
     write_atomic(folder / "model.toml", _manifest(size, data, images).encode())
-    state = trained.model.model.state_dict()
-    tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
+    state = trained.model.state_dict()
+    tensors = {name.removeprefix("model."): tensor.detach().contiguous() for name, tensor in state.items()}
     write_atomic(folder / WEIGHTS, safetensors.torch.save(tensors))
 
 

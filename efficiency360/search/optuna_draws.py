@@ -62,7 +62,9 @@ class Draws:
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         package = optuna()
-        sampler = package.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=_STARTUP, constant_liar=False)
+        sampler = package.samplers.TPESampler(
+            seed=seed, multivariate=True, n_startup_trials=_STARTUP, constant_liar=False
+        )
         self._package, self._space = package, space
         self._distributions = distributions(space)
         self._study = package.create_study(sampler=sampler, directions=["maximize", "minimize"])

@@ -51,7 +51,7 @@ def proxies(spec: TurboViTSpec, data: Sized, *, seed: int = 0) -> dict[str, floa
 def synflow(model: nn.Module, images: Tensor) -> float:
     """Log of the sum of |weight x gradient| with all weights made positive, of an image of ones.
 
-    Source: Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow, 2020, eq. 2.
+    Source: Tanaka et al., Pruning neural networks without any data by conserving synaptic flow, 2020, equation 2.
     """
     kept = {name: one.detach().clone() for name, one in model.named_parameters()}
     with torch.no_grad():

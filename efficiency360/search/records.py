@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ def candidate_of(proposal: Proposal, space: SearchSpace) -> Candidate:
 
 
 def seen_of(candidate: Candidate, gains: Mapping[int, float] | None = None) -> Seen:
-    """A candidate as strategies see it; one that was stopped early with what the rest of its training would have added."""
+    """A candidate as strategies see it; one stopped early with what the rest of its training would have added."""
     last = candidate.rungs[-1] if candidate.rungs else None
     accuracy = None if last is None else min(1.0, last.accuracy + (gains or {}).get(last.epochs, 0.0))
     return Seen(
@@ -53,7 +54,7 @@ def seen_of(candidate: Candidate, gains: Mapping[int, float] | None = None) -> S
 def gains_of(candidates: Sequence[Candidate], schedule: Sequence[int]) -> dict[int, float]:
     """What training on from each rung to the last adds to accuracy, on average over those that went on."""
     steps: dict[int, float] = {}
-    for low, high in zip(schedule, schedule[1:], strict=False):
+    for low, high in pairwise(schedule):
         pairs = [(_at(one, low), _at(one, high)) for one in candidates]
         known = [after - before for before, after in pairs if before is not None and after is not None]
         steps[low] = float(np.mean(known)) if known else 0.0

@@ -102,8 +102,8 @@ class Search:
         timed = latency.measure([self._pace], self._pace, threads=self.space.constraints.machine.threads)[0]
         if limit is not None and timed.p50_ms > limit:
             raise InputError(
-                f"limits.latency_p95_ms = {limit:g} is met by no model of the space on this machine: half the answers of"
-                f" the smallest take over {timed.p50_ms:.3g} ms, and its 95th percentile is {timed.p95_ms:.3g} ms"
+                f"limits.latency_p95_ms = {limit:g} is met by no model on this machine: half of the"
+                f" smallest one's answers take over {timed.p50_ms:.3g} ms, and its 95th percentile is {timed.p95_ms:.3g} ms"
                 f" ({told(lightest(self.space))}); raise the limit, or add smaller choices to [space]"
             )
         self._pace_ms = self.store.remembered("pace_ms", timed.p50_ms) or timed.p50_ms
@@ -125,7 +125,9 @@ class Search:
         before = {key_of(one.genome): one for one in candidates}.get(key_of(proposal.genome))
         candidate = candidate_of(proposal, self.space)
         if before is not None:
-            kept = {name: getattr(before, name) for name in ("latency", "latency_ms", "predicted_ms", "proxies", "rungs")}
+            kept = {
+                name: getattr(before, name) for name in ("latency", "latency_ms", "predicted_ms", "proxies", "rungs")
+            }
             candidate = candidate.model_copy(update=kept)
         candidate = self.store.begin(candidate)
         others = [one for one in candidates if one is not before]
@@ -226,9 +228,7 @@ class Search:
 
 def latency_of(timed: Timed) -> Latency:
     """A measured latency as it is kept."""
-    return Latency(
-        p50_ms=timed.p50_ms, p95_ms=timed.p95_ms, p95=timed.p95, relative=timed.relative, runs=timed.runs
-    )
+    return Latency(p50_ms=timed.p50_ms, p95_ms=timed.p95_ms, p95=timed.p95, relative=timed.relative, runs=timed.runs)
 
 
 def best(candidates: Sequence[Candidate], space: SearchSpace) -> list[Candidate]:

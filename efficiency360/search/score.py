@@ -49,7 +49,8 @@ def overshoot(seen: Seen, limits: Limits) -> dict[str, float]:
         "memory_mb": (seen.memory_bytes / _MILLION, limits.memory_mb),
         "latency_p95_ms": (seen.p95_ms, limits.latency_p95_ms),
     }
-    found = {key: value / limit - 1 for key, (value, limit) in values.items() if limit is not None and value is not None}
+    known = {key: pair for key, pair in values.items() if None not in pair}
+    found = {key: value / limit - 1 for key, (value, limit) in known.items() if value is not None and limit is not None}
     if limits.accuracy is not None and seen.accuracy is not None:
         found["accuracy"] = (limits.accuracy - seen.accuracy) / max(limits.accuracy, _LEAST)
     return found

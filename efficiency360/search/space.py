@@ -123,7 +123,7 @@ class SearchSpace:
     def _deep_enough(self, unit: int) -> bool:
         """Whether a unit can be halved as often as the fewest pools that must be."""
         must = min(self.constraints.space.stages) - 1 if False not in self.constraints.space.pool else 0
-        return unit % 2**must == 0
+        return not unit % int(2**must)
 
     def spec(self, genome: Genome) -> TurboViTSpec:
         """The architecture of a canonical genome; the same one is made once."""

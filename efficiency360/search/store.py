@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from efficiency360.errors import InputError
 from efficiency360.files import canonical_json
@@ -58,11 +58,11 @@ class Store:
         if where := _difference(before, dict(identity)):
             place, old, new = where
             raise InputError(
-                f"{self.folder} holds a search with other constraints ({place} was {old}, now {new}); give another --out,"
-                " or the constraints it was begun with"
+                f"{self.folder} holds a search with other constraints ({place} was {old}, now {new}); give another"
+                " --out, or the constraints it was begun with"
             )
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         """Say that this process is alive, until it ends in whatever way, and take over from those that are not."""
         self._alive = contextlib.ExitStack()
         self._alive.enter_context(locked(self.folder / "workers" / self.worker))
@@ -117,7 +117,8 @@ class Store:
                 params=params(self._space, candidate.genome),
                 distributions=self._distributions,
             )
-            trial_id = self._storage.create_new_trial(self._study._study_id, template_trial=template)  # noqa: SLF001 - ask cannot be told what to ask
+            study_id = self._study._study_id  # noqa: SLF001 - ask cannot be told what to ask for
+            trial_id = self._storage.create_new_trial(study_id, template_trial=template)
             number = self._storage.get_trial_number_from_id(trial_id)
         begun = candidate.model_copy(update={"number": number, "worker": self.worker})
         self._trial = package.trial.Trial(self._study, trial_id)
@@ -141,7 +142,7 @@ class Store:
             self._study.tell(self._trial, values, state=states.COMPLETE if trained else states.PRUNED)
 
     def _bury(self) -> None:
-        """Candidates of processes that are gone are given up; what they had reached stays for those who take them up."""
+        """Give up candidates of processes that are gone; what they had reached stays for who takes them up."""
         states = self._package.trial.TrialState
         for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             worker = str(trial.user_attrs.get(_CANDIDATE, {}).get("worker", ""))
@@ -172,8 +173,8 @@ def _kept(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"cannot write {folder}: {error.strerror}; all finished candidates are kept: mend that, and the same command"
-            " goes on"
+            f"cannot write {folder}: {error.strerror}; all finished candidates are kept: mend that, and the same"
+            " command goes on"
         ) from error
 
 

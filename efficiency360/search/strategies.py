@@ -132,10 +132,10 @@ class Unguided:
 class Guided:
     """The generator under the inquisitor.
 
-    Many candidates are made: draws of Optuna, neighbours of the best, and the changes that the inquisitor asks for. Those
-    that miss a ceiling by closed form or by predicted latency are dropped. Of the others the accuracy is predicted, with
-    how unsure that is, and the one that promises most is proposed: every other time most NetScore, else the largest
-    growth of the front.
+    Many candidates are made: draws of Optuna, neighbours of the best, and the changes that the inquisitor asks for.
+    Those that miss a ceiling by closed form or by predicted latency are dropped. Of the others the accuracy is
+    predicted, with how unsure that is, and the one that promises most is proposed: every other time most NetScore, else
+    the largest growth of the front.
     """
 
     space: SearchSpace
@@ -228,11 +228,13 @@ class Guided:
         weights, limits = self.space.constraints.netscore, self._limits
         good = [one for one in seen if one.accuracy is not None and one.latency_ms and feasible(one, limits)]
         if not good or len(seen) % 2:
-            return np.array([
-                netscore(value, one.params, one.macs, one.latency_ms or math.inf, weights)
-                - 100 * max(0.0, (limits.accuracy or 0.0) - value)
-                for value, one in zip(drawn, looks, strict=True)
-            ])
+            return np.array(
+                [
+                    netscore(value, one.params, one.macs, one.latency_ms or math.inf, weights)
+                    - 100 * max(0.0, (limits.accuracy or 0.0) - value)
+                    for value, one in zip(drawn, looks, strict=True)
+                ]
+            )
         return growth(good, looks, drawn)
 
 
@@ -243,10 +245,12 @@ def growth(good: Sequence[Seen], looks: Sequence[Seen], accuracy: NDArray[np.flo
     worst, span = (min(0.99, 0.9 * min(point[0] for point in points)), 1.05 * max(times)), 0.95 * min(times)
     points = [points[index] for index in front(points)]
     before = hypervolume(points, worst, span)
-    return np.array([
-        hypervolume([*points, (float(value), one.latency_ms or 1.0)], worst, span) - before
-        for value, one in zip(accuracy, looks, strict=True)
-    ])
+    return np.array(
+        [
+            hypervolume([*points, (float(value), one.latency_ms or 1.0)], worst, span) - before
+            for value, one in zip(accuracy, looks, strict=True)
+        ]
+    )
 
 
 def fitness(seen: Seen, space: SearchSpace) -> float:

@@ -40,7 +40,7 @@ class Trained:
     seconds: float
 
 
-def train(
+def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
     spec: TurboViTSpec,
     data: Sized,
     training: Training,
