@@ -32,7 +32,7 @@ NAMES: tuple[Name, ...] = ("inquisitor", "unguided", "evolution", "random")
 _TRIES = 64
 _POPULATION, _SAMPLE = 16, 4
 _STARTUP = 8
-_DRAWN, _NEAR, _PARENTS, _PROBED = 4, 24, 3, 6
+_DRAWN, _NEAR, _PARENTS, _PROBED = 2, 24, 3, 6
 
 
 @dataclass(frozen=True)

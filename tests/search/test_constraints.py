@@ -42,7 +42,9 @@ def test_the_shipped_example_is_valid_and_names_every_table(tmp_path):
     assert read.limits.latency_p95_ms == 20
     assert read.training.schedule == (3, 9, 27)
     assert set(Constraints.model_fields) == {"title", "data", "channels"} | {
-        line.strip("[]\n") for line in text.split("# ", 1)[1].splitlines() if line.startswith("[")
+        line.strip("[]\n")
+        for line in text.split("# ", 1)[1].splitlines()
+        if line.startswith("[")
         for line in [line.split("]")[0] + "]"]
     }
 

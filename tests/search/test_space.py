@@ -39,7 +39,9 @@ def test_neighbours_differ_and_stay_in_the_space(space):
 
 
 def test_required_patterns_hold_in_every_model(made):
-    space = made(require={"unit_attention_stages": 1, "global_attention_last": True}, space={"stages": [2, 3], "patch": [2]})
+    space = made(
+        require={"unit_attention_stages": 1, "global_attention_last": True}, space={"stages": [2, 3], "patch": [2]}
+    )
     rng = np.random.default_rng(0)
     for genome in [space.random(rng) for _ in range(40)]:
         stages = space.spec(space.mutated(genome, rng)).stages
