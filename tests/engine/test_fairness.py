@@ -75,8 +75,15 @@ def test_real_faces_give_the_reference_values_and_the_verdict_names_the_children
     assert found["fairness.demographic_parity_difference", "age_group"] == pytest.approx(0.36900, abs=0.0005)
     assert found["fairness.equalized_odds_difference", "age_group"] == pytest.approx(0.40443, abs=0.0005)
     assert card["verdict"]["outcome"] == "fail"
-    assert "{attribute=age_group} is 29.7 % (95 % interval " in card["verdict"]["reasons"][0]
+    assert "{attribute=age_group} is 29.7 points (95 % interval " in card["verdict"]["reasons"][0]
     assert "worst 0-9 with 67.4 % (61.5 % to 72.8 %, 261 images)" in card["verdict"]["reasons"][0]
+    lenient = AUDIT.replace("at_most = 0.1", "at_most = 0.9")
+    (tmp_path / "faces.toml").write_text(lenient)
+    assert e360("gate", tmp_path / "out").returncode == 0, "the audit file leaves to the command which groups there are"
+    (tmp_path / "faces.toml").write_text(lenient.replace("[axes.fairness]", '[axes.fairness]\ngroups = ["race"]'))
+    other = e360("gate", tmp_path / "out")
+    assert other.returncode == 3
+    assert "and not ('race',)" in " ".join(other.stdout.split())
     report = (tmp_path / "out/report.html").read_text()
     assert "Accuracy by race x age_group" in report
     again = e360("gate", tmp_path / "out")
