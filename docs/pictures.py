@@ -38,6 +38,9 @@ KEPT: Final = {
     "fairness": ("Accuracy gap (worst",),
 }
 """The rows of the README's block by axis, as their labels begin; a row that the demo does not have is left out."""
+DOUBTED: Final = frozenset({"speed"})
+"""Axes whose warnings stay too: a busy machine is told beside its timings."""
+REMARKS: Final = ("  i ", "  ! ", "  !!")
 SCREEN, DRAWN = (1280, 800), 38
 """What is seen of the report in pixels, and of the terminal in lines at most."""
 _BLOCK = re.compile(r"(?<=<!-- demo: python docs/pictures\.py -->\n\n```\n).*?(?=```\n)", re.DOTALL)
@@ -69,7 +72,7 @@ def block(card: Scorecard) -> str:
 
 def _kept(lines: Sequence[str]) -> list[bool]:
     """Which lines stay: head, verdict and end, and of each axis in `KEPT` its head and those rows."""
-    kept, axis, heads, row, value = [], "", 0, False, 0
+    kept, axis, heads, row, value = [], "", 0, False, WIDTH
     for index, line in enumerate(lines):
         if line and not line.startswith(" "):
             axis, heads, row = line.split(" ", maxsplit=1)[0], index, False
@@ -77,10 +80,10 @@ def _kept(lines: Sequence[str]) -> list[bool]:
             continue
         if index == heads + 1 and axis in KEPT:
             value = line.index("value") + len("value")
-        elif value and len(line) >= value and line[value - 1] != " " and line.startswith("  "):
+        elif not line or line.startswith(REMARKS):
+            row = axis in DOUBTED and line.startswith("  !")
+        elif line[2] != " " and len(line) >= value and line[value - 1] != " ":
             row = _label(lines[index:], value).startswith(KEPT.get(axis, ("\n",)))
-        elif not line or line.startswith(("  i ", "  ! ", "  !!")):
-            row = False
         kept.append(bool(line) and axis in KEPT and (row or index == heads + 1))
     return kept
 
@@ -99,7 +102,7 @@ def _label(lines: Sequence[str], value: int) -> str:
 def drawn(card: Scorecard, most: int = DRAWN) -> str:
     """The first lines of the terminal as an SVG, in colour; it ends before a remark, not within one."""
     plain = printed(card).splitlines()
-    end = next(index for index in range(most, 0, -1) if plain[index].startswith(("  i ", "  ! ")) or not plain[index])
+    end = next(index for index in range(most, 0, -1) if plain[index].startswith(REMARKS) or not plain[index])
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     shown = Text.from_ansi(printed(card, coloured=True)).split("\n")[:end]
     console.print(Text("\n").join(shown))

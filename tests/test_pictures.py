@@ -56,6 +56,8 @@ def test_rows_stay_whole_and_others_go(pictures: Any, demo: Scorecard) -> None:
     assert "  Top-1 accuracy " in said
     assert "Top-5" not in said
     assert "Parameters" not in said
+    doubts = [one for axis in demo.axes if axis.id == "speed" for one in axis.caveats if one.severity != "info"]
+    assert said.count("\n  ! ") == len(doubts)
     assert max(map(len, said.splitlines())) <= pictures.WIDTH
 
 

@@ -1,5 +1,8 @@
 """A history as a page of its own: a figure and a table a number, offline, without scripts.
 
+Its figures are drawn here rather than by `charts`: there are hundreds of them, each a few dots, and the engine of the
+charts would take some 40 ms for each.
+
 Its words are in `templates/history.<language>.toml`; where things stand in a figure is decided here.
 """
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efficiency360.render import html, text
+from efficiency360.render.charts.scales import step
 from efficiency360.render.timeline import arrange
 from efficiency360.render.wording import words
 
@@ -80,12 +84,12 @@ def figure(strip: Strip) -> Figure:
     """Where the numbers of a strip stand."""
     ends = [end for spot in strip.spots for end in (spot.low, spot.value, spot.high) if end is not None]
     low, high = _widened(min(ends, default=0.0), max(ends, default=1.0))
-    step = (WIDTH - _LEFT - _RIGHT) / max(1, len(strip.spots))
+    wide = (WIDTH - _LEFT - _RIGHT) / max(1, len(strip.spots))
 
     def up(value: float | None) -> float | None:
         return None if value is None else HEIGHT - _BOTTOM - (value - low) / (high - low) * (HEIGHT - _TOP - _BOTTOM)
 
-    places = [(_LEFT + step * (index + 0.5), up(spot.value)) for index, spot in enumerate(strip.spots)]
+    places = [(_LEFT + wide * (index + 0.5), up(spot.value)) for index, spot in enumerate(strip.spots)]
     marks = tuple(
         Mark(
             spot,
@@ -94,7 +98,7 @@ def figure(strip: Strip) -> Figure:
             up(spot.low),
             up(spot.high),
             line=_from(places, index) if spot.joined else None,
-            between=x - step / 2 if spot.note else None,
+            between=x - wide / 2 if spot.note else None,
         )
         for index, (spot, (x, y)) in enumerate(zip(strip.spots, places, strict=True))
     )
@@ -117,8 +121,5 @@ def _widened(low: float, high: float) -> tuple[float, float]:
 
 def _nice(low: float, high: float) -> Iterator[float]:
     """A few round numbers within a range."""
-    raw = (high - low) / _TICKS
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
-    first = math.ceil(low / step)
-    yield from (round(index * step, 12) for index in range(first, math.floor(high / step) + 1))
+    apart = step((high - low) / _TICKS)
+    yield from (round(index * apart, 12) for index in range(math.ceil(low / apart), math.floor(high / apart) + 1))

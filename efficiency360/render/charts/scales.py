@@ -29,9 +29,9 @@ def rounded(low: float, high: float, most: float = math.inf, narrowest: float = 
     """
     if high - low < narrowest and low > 0:
         low, high = max(0.0, low - narrowest), min(most, high + narrowest)
-    step = _step((high - low) / _PARTS or narrowest)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(float(f"{index * step:.9g}") for index in range(first, max(last, first + 1) + 1))
+    apart = step((high - low) / _PARTS or narrowest)
+    first, last = math.floor(low / apart + 1e-9), math.ceil(high / apart - 1e-9)
+    ticks = tuple(float(f"{index * apart:.9g}") for index in range(first, max(last, first + 1) + 1))
     return Scale(ticks[0], ticks[-1], ticks)
 
 
@@ -44,7 +44,7 @@ WHOLE = Scale(0.0, 100.0, (0.0, 25.0, 50.0, 75.0, 100.0))
 """All of 100 percent."""
 
 
-def _step(least: float) -> float:
+def step(least: float) -> float:
     """The smallest round number that is not less than `least`."""
     power = 10.0 ** math.floor(math.log10(least))
     return next((power * factor for factor in _STEPS if power * factor >= least * (1 - 1e-9)), 10 * power)
