@@ -48,7 +48,7 @@ architectures: $(VENV)/.installed ## Write the index of architectures that e360 
 	mv efficiency360/subject/inspection/architectures.json.new efficiency360/subject/inspection/architectures.json
 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
-	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done
+	for card in reports/*/scorecard.json; do $(BIN)/e360 report $$(dirname $$card) || exit 1; done
 	$(BIN)/e360 gallery reports
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
