@@ -52,6 +52,7 @@ gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecard
 	$(BIN)/e360 gallery reports
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
+	$(PIP) --group bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove the environment and caches.

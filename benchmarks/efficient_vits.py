@@ -4,9 +4,10 @@ Nine models with random weights, each at the size that its published accuracy wa
 They take turns in one process in an order that is then mirrored, and processor time is counted, so that what else the
 machine does touches all alike. Eleven fresh processes are started; in each all models answer single images, in the
 first three also batches. A ratio is over the processes, its interval as in `e360 compare --interleaved`, all together
-at 95 %. Parameters and MACs are counted as by the axis `cost`. Written are measured.json and index.html.
-Needs `pip install fastervit==1.0.0`. Takes about five minutes.
-Run: python benchmarks/efficient_vits.py [FOLDER, default reports/efficient-vits] [--page: from FOLDER/measured.json]
+at 95 %. Parameters and MACs are counted as by the axis `cost`. With FOLDER all turns are written to its measured.json
+and a page to its index.html; with --page too the page is made of the turns that are there.
+Needs `pip install --group bench` (fastervit, whose licence is for non-commercial use). Takes about five minutes.
+Run: python benchmarks/efficient_vits.py [FOLDER [--page]], for the kept one reports/efficient-vits
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 import warnings
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from efficiency360.statistics.turns import Comparison
 
 HERE = Path(__file__).resolve().parent
-OUT = HERE.parent / "reports" / "efficient-vits"
 SWEEPS, BATCHES, PAIRS = 3, (4, 8, 16), 2
 
 
@@ -162,7 +163,9 @@ def elsewhere(*arguments: object) -> Any:
 
 
 def measured() -> dict[str, Any]:
-    """Everything that the page shows."""
+    """Everything that the page shows; SystemExit where fastervit is not installed."""
+    if find_spec("fastervit") is None:
+        raise SystemExit("efficient_vits.py: fastervit is not installed: pip install --group bench")
     from efficiency360.engine.environment import describe  # noqa: PLC0415
 
     place = describe(device="cpu", threads=1, seed=0, isolation=()).model_dump(mode="json")
@@ -197,7 +200,7 @@ def claims(table: list[dict[str, Any]]) -> list[dict[str, str]]:
     by_name = {row["name"]: row for row in table}
     ours, faster, mobile = (by_name[name] for name in ("turbovit_base", "FasterViT-0", "MobileViTv2-2.0"))
     throughput = ours["speeds"][ours["best"]] / faster["speeds"][faster["best"]]
-    made = "By construction: the width of turbovit_base was chosen to give this. It is no evidence for the paper."
+    made = "By construction: the width of turbovit_base was chosen to come near this; it is no evidence for the paper."
     return [
         {
             "claim": "2.47 times smaller than FasterViT-0 (parameters)",
@@ -207,7 +210,7 @@ def claims(table: list[dict[str, Any]]) -> list[dict[str, str]]:
         {
             "claim": "3.4 times fewer FLOPs than MobileViTv2-2.0",
             "here": f"{mobile['macs'] / ours['macs']:.2f}",
-            "note": f"{made} Of MACs, at 224 and 256 pixels.",
+            "note": f"{made} MACs as counted here, at 224 and 256 pixels.",
         },
         {
             "claim": "3.21 times lower latency than FasterViT-0, on its GPU",
@@ -252,13 +255,14 @@ def main() -> None:
     if arguments[:1] == ["--round"]:
         print(json.dumps(round_of(int(arguments[1]), [int(batch) for batch in arguments[2:]])))
         return
-    out = Path(next((word for word in arguments if not word.startswith("--")), OUT))
-    if "--page" in arguments:
+    out = Path(arguments[0]) if arguments else None
+    if out and "--page" in arguments:
         found = json.loads((out / "measured.json").read_text(encoding="utf-8"))
     else:
-        found = json.loads(json.dumps(measured()))
-        write_atomic(out / "measured.json", (json.dumps(found, indent=1) + "\n").encode())
-    write_atomic(out / "index.html", page(found).encode())
+        found = json.loads(json.dumps(measured()))  # keys become text, as they are when it is read
+    if out:
+        write_atomic(out / "measured.json", (json.dumps(found) + "\n").encode())
+        write_atomic(out / "index.html", page(found).encode())
     for row in rows(found):
         than = row["ratio"]
         print(

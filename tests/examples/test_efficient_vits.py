@@ -21,7 +21,7 @@ def kept(root):
 
 def test_the_kept_page_is_rendered_anew_byte_for_byte(script, kept, root):
     assert script["page"](kept).encode() == (root / "reports" / "efficient-vits" / "index.html").read_bytes(), (
-        "run `python benchmarks/efficient_vits.py --page`"
+        "run `python benchmarks/efficient_vits.py reports/efficient-vits --page`"
     )
 
 
