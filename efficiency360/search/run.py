@@ -103,7 +103,7 @@ class Search:
         if limit is not None and timed.p50_ms > limit:
             raise InputError(
                 f"limits.latency_p95_ms = {limit:g} is met by no model on this machine: half of the"
-                f" smallest one's answers take over {timed.p50_ms:.3g} ms, and its 95th percentile is {timed.p95_ms:.3g} ms"
+                f" smallest one's answers take over {timed.p50_ms:.3g} ms, its 95th percentile is {timed.p95_ms:.3g} ms"
                 f" ({told(lightest(self.space))}); raise the limit, or add smaller choices to [space]"
             )
         self._pace_ms = self.store.remembered("pace_ms", timed.p50_ms) or timed.p50_ms

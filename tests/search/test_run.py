@@ -52,6 +52,7 @@ class Silent:
     def progress(self, done, total): ...
 
     def found(self, candidate, front):
+        assert all(one.state == "trained" for one in front)
         self.found_so_far.append(candidate)
 
 
@@ -146,8 +147,6 @@ def test_training_is_the_same_for_a_seed_and_learns(space):
 
 
 def test_images_are_split_by_class_without_overlap_and_too_few_are_refused(tmp_path):
-    import numpy as np  # noqa: PLC0415
-
     training = parse_constraints(CONTENT, "c").training
     images = open_images("digits-train", training, channels=1)
     assert sum(images.counts) == len(images.labels)

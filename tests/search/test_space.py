@@ -50,8 +50,8 @@ def test_required_patterns_hold_in_every_model(made):
 
 
 def test_a_space_whose_units_never_fit_is_refused(made):
-    with pytest.raises(InputError, match="no size of .* can be cut"):
-        made(space={"size": [10], "patch": [4], "unit": [4]})._plans
+    with pytest.raises(InputError, match=r"no size of .* can be cut"):
+        made(space={"size": [10], "patch": [4], "unit": [4]})
 
 
 def test_parameters_and_multiply_adds_are_those_of_the_module(space):
