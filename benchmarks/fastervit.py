@@ -32,7 +32,7 @@ SIZE = 224
 
 def models(specs: list[str]) -> dict[str, tuple[nn.Module, tuple[int, int, int]]]:
     """Each model by name, in evaluation mode, with the shape of its image; FasterViT-0 first."""
-    from fastervit import create_model  # type: ignore[import-untyped] # noqa: PLC0415 - only this benchmark has it
+    from fastervit import create_model  # noqa: PLC0415 - only this benchmark has it
 
     torch.manual_seed(0)
     found: dict[str, tuple[nn.Module, tuple[int, int, int]]] = {

@@ -141,6 +141,7 @@ def _lead(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
     return str(said["lead"]).format(
         name=chosen.candidate.name,
         judged=chosen.judged,
+        balanced=said["balanced"] if result.balanced else "",
         ms=_ms(chosen.model.latency.p50_ms),
         params=text.quantity(chosen.candidate.params, "parameters"),
         n=len(result.front),
@@ -149,9 +150,9 @@ def _lead(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
 
 def _doubt(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
     """A warning where the chosen model is not surely better than one that always gives the same answer."""
-    if chosen is None or chosen.model.judged_interval.low > result.majority:
+    if chosen is None or chosen.model.judged_interval.low > result.guessing:
         return ""
-    return str(said["no_better"]).format(judged=chosen.judged, majority=_percent(result.majority))
+    return str(said["no_better"]).format(judged=chosen.judged, guessing=_percent(result.guessing))
 
 
 def _member(model: FrontModel, candidate: Candidate, said: dict[str, Any]) -> Member:

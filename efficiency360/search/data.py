@@ -71,9 +71,10 @@ class Images:
         train, choose, judge = (int((self.part == which).sum()) for which in range(3))
         return train, choose, judge
 
-    @property
-    def majority(self) -> float:
-        """The share of the most frequent class among the images to be judged on."""
+    def guessing(self, *, balanced: bool) -> float:
+        """What always answering with the most frequent class would reach on the images to be judged on."""
+        if balanced:
+            return 1 / len(self.classes)
         judged = self.labels[self.part == 2]  # noqa: PLR2004 - the third part
         return float(np.bincount(judged).max() / len(judged))
 

@@ -138,9 +138,9 @@ def test_training_is_the_same_for_a_seed_and_learns(space):
     data = open_images("digits-train", constraints.training, channels=1).at(8)
     spec = space.spec(space.completed({"patch": 2, "stages": 1, "width_1": 16}))
     first, again = (train(spec, data, constraints.training, 3, seed=4) for _ in range(2))
-    assert first.right == again.right
+    assert first.right.tolist() == again.right.tolist()
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True))
-    assert first.right / first.n > 0.2  # ten classes
+    assert first.right.sum() / first.n.sum() > 0.2  # ten classes
     scores = proxies(spec, data)
     assert scores == proxies(spec, data)
     assert set(scores) == {"synflow", "jacob_cov", "grad_norm", "zen"}
