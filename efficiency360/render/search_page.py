@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from efficiency360.render.architecture import Drawing
-    from efficiency360.searched import Candidate, FrontModel, Searched
+    from efficiency360.searched import Candidate, FrontModel, Price, Searched
 
 WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 14, 40
@@ -95,6 +95,7 @@ class View:
     bars: tuple[tuple[str, tuple[Bar, ...]], ...]
     errors: str
     doubt: str
+    prices: tuple[tuple[Price, str], ...]
     counts: dict[str, int]
     replay: dict[str, Any]
 
@@ -129,6 +130,7 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any]) -> V
         scatter=_scatter(result, said),
         bars=tuple((name, _bars(shares)) for name, shares in result.importance.items()),
         errors=_errors(result.latency_errors, said),
+        prices=tuple((price, _shown(price.limit, price.value)) for price in result.prices),
         doubt=_doubt(result, chosen, said),
         counts=counts,
         replay=replay,
