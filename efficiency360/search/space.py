@@ -123,7 +123,7 @@ class SearchSpace:
         return {plan: units for plan, units in found.items() if units}
 
     def _fits(self, grid: int, unit: int) -> bool:
-        """Whether a unit can be halved as often as the fewest pools that must be, and is a part where parts are asked."""
+        """Whether a unit can be halved as often as must be, and is only a part of the image where that is asked."""
         if unit == grid and self.constraints.require.unit_attention_stages:
             return False
         must = min(self.constraints.space.stages) - 1 if False not in self.constraints.space.pool else 0
