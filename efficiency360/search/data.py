@@ -84,6 +84,11 @@ class Images:
         hashes = [f"{which}{one}" for which, one in zip(self.part.tolist(), self.data.image_hashes(), strict=True)]
         return self.data.fingerprint(hashes)
 
+    @property
+    def judged(self) -> Dataset:
+        """The images to be judged on, which neither training nor choosing saw."""
+        return self.data.take(np.flatnonzero(self.part == 2))  # noqa: PLR2004 - the third part
+
     def preprocess(self, size: int) -> Preprocess:
         """Whole images resized to a square."""
         return Preprocess(size=(size, size), resize=(size, size), channels=1 if self.channels == 1 else 3)

@@ -88,6 +88,7 @@ class Search:
             epochs=self._schedule[-1],
         )
         while time.monotonic() < deadline:
+            self.store.bury()
             candidates = self.store.candidates()
             if most is not None and sum(one.state != "running" for one in candidates) >= most:
                 return

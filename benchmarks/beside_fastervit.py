@@ -6,7 +6,7 @@ time, and processor time is counted, so that neighbours on the machine do not. T
 batch of those tried. A searched model takes images of its own size: it does another task, and its ratio says what
 fitting a model to the task saves, not that it is a faster ImageNet model.
 Needs: pip install fastervit
-Run: python benchmarks/fastervit.py [--rounds N] [--batches 1 4] [ARCHITECTURE.toml ...]
+Run: python benchmarks/beside_fastervit.py [--rounds N] [--batches 1 4] [ARCHITECTURE.toml ...]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import random
 import statistics
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,9 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8])
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if find_spec("fastervit") is None:
+        print("not compared: pip install fastervit")
+        return
     every, order = models(options.specs), random.Random(0)  # noqa: S311 - an order
     taken: dict[tuple[str, int], list[float]] = {(name, batch): [] for name in every for batch in options.batches}
     for turn in range(options.rounds + 1):
