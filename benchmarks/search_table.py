@@ -95,8 +95,8 @@ def fill(path: Path) -> None:
             trained = train(spec, data, constraints.training, EPOCHS)
             row = {
                 "genome": genome,
-                "right": trained.right,
-                "n": trained.n,
+                "right": int(trained.right.sum()),
+                "n": int(trained.n.sum()),
                 "relative": round(timed.relative, 5),
                 "p50_ms": round(timed.p50_ms, 5),
                 "macs": cost.macs,
@@ -108,7 +108,7 @@ def fill(path: Path) -> None:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
-            print(f"{done}/{len(every)} {trained.right}/{trained.n} {timed.relative:.3f}", flush=True)
+            print(f"{done}/{len(every)} {row['right']}/{row['n']} {timed.relative:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,17 +14,16 @@ State = Literal["running", "rejected", "stopped", "trained"]
 
 
 class Rung(Record):
-    """A candidate after some epochs: how many of the images to choose by it got right."""
+    """A candidate after some epochs: its accuracy on the n images to choose by, of which so many are right.
+
+    Accuracy is the share that is right, or where classes are to weigh alike the mean of their shares.
+    """
 
     epochs: int
+    accuracy: float
     right: int
     n: int
     seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        """As a share."""
-        return self.right / self.n
 
 
 class Latency(Record):
@@ -57,8 +56,8 @@ class Candidate(Record):
     latency: Latency | None = None
     proxies: dict[str, float] = Field(default_factory=dict)
     rungs: tuple[Rung, ...] = ()
-    judged: tuple[int, int] | None = None
-    """Of the images to be judged on: how many were right, and of how many; only models of the last rung have it."""
+    judged: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """Of each class of the images to be judged on: how many are right, of how many; only after the last rung."""
     seconds: float = 0.0
     worker: str = ""
 
@@ -179,8 +178,10 @@ class Searched(Record):
     classes: tuple[str, ...]
     images: tuple[int, int, int]
     """How many to learn from, to choose by, to be judged on."""
-    majority: float = 0.0
-    """Share of the most frequent class among the images to be judged on: what answering it always would reach."""
+    balanced: bool = False
+    """Whether accuracy is the mean over classes."""
+    guessing: float = 0.0
+    """The accuracy that always answering with the most frequent class would reach on the images to be judged on."""
     machine: Machine
     cost: Cost
     candidates: tuple[Candidate, ...]

@@ -113,7 +113,7 @@ def _run(
     write_atomic(out / "report.html", search_page.render(result, _replay()).encode())
     show(result, out, Screen())
     if audit is not None:
-        _audit(result, data, out, audit)
+        _audit(result, constraints, data, out, audit)
     if not result.front:
         raise UndecidedError(result.nearest)
     from efficiency360.errors import ExitCode  # noqa: PLC0415
@@ -121,14 +121,22 @@ def _run(
     return ExitCode.PASS
 
 
-def _audit(result: Searched, data: str, out: Path, audit: str) -> None:
-    """Audit every model of the front, each into its own folder; a verdict of one does not stop the others."""
+def _audit(result: Searched, constraints: Constraints, data: str, out: Path, audit: str) -> None:
+    """Audit every model of the front on the images to be judged on; a verdict of one does not stop the others."""
     from efficiency360.cli.audit import run  # noqa: PLC0415 - keeps --help fast
+    from efficiency360.search.data import open_images  # noqa: PLC0415
 
+    judged = open_images(data, constraints.training, channels=constraints.channels).judged
     names = {candidate.number: candidate.name for candidate in result.candidates}
     for model in result.front:
         folder = out / "front" / names[model.number]
-        run(str(folder / "model.safetensors"), folder / "audit", data=data, audit=audit, threads=result.machine.threads)
+        run(
+            str(folder / "model.safetensors"),
+            folder / "audit",
+            data=judged,
+            audit=audit,
+            threads=result.machine.threads,
+        )
 
 
 def _replay() -> dict[str, Any]:

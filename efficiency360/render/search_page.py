@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from efficiency360.render.architecture import Drawing
-    from efficiency360.searched import Candidate, FrontModel, Searched
+    from efficiency360.searched import Candidate, FrontModel, Price, Searched
 
 WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 16, 14, 40
@@ -95,6 +95,7 @@ class View:
     bars: tuple[tuple[str, tuple[Bar, ...]], ...]
     errors: str
     doubt: str
+    prices: tuple[tuple[Price, str], ...]
     counts: dict[str, int]
     replay: dict[str, Any]
 
@@ -129,6 +130,7 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any]) -> V
         scatter=_scatter(result, said),
         bars=tuple((name, _bars(shares)) for name, shares in result.importance.items()),
         errors=_errors(result.latency_errors, said),
+        prices=tuple((price, _shown(price.limit, price.value)) for price in result.prices),
         doubt=_doubt(result, chosen, said),
         counts=counts,
         replay=replay,
@@ -141,6 +143,7 @@ def _lead(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
     return str(said["lead"]).format(
         name=chosen.candidate.name,
         judged=chosen.judged,
+        balanced=said["balanced"] if result.balanced else "",
         ms=_ms(chosen.model.latency.p50_ms),
         params=text.quantity(chosen.candidate.params, "parameters"),
         n=len(result.front),
@@ -149,9 +152,9 @@ def _lead(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
 
 def _doubt(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
     """A warning where the chosen model is not surely better than one that always gives the same answer."""
-    if chosen is None or chosen.model.judged_interval.low > result.majority:
+    if chosen is None or chosen.model.judged_interval.low > result.guessing:
         return ""
-    return str(said["no_better"]).format(judged=chosen.judged, majority=_percent(result.majority))
+    return str(said["no_better"]).format(judged=chosen.judged, guessing=_percent(result.guessing))
 
 
 def _member(model: FrontModel, candidate: Candidate, said: dict[str, Any]) -> Member:

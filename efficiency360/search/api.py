@@ -61,12 +61,15 @@ def search(constraints: Constraints, data: str, out: Path, wishes: Wishes, repor
     host, began = Host(), time.monotonic()
     before = host.read(os.getpid())
     with Store(out, space, identity) as store:
-        try:
-            Search(space, images, store, wishes.strategy, wishes.seed, threads, reporter).run(
-                wishes.seconds, wishes.most
-            )
-        finally:
+
+        def spent() -> None:
             store.spent(time.monotonic() - began, _joules(before, host.read(os.getpid())))
+
+        try:
+            run = Search(space, images, store, wishes.strategy, wishes.seed, threads, reporter, spent)
+            run.run(wishes.seconds, wishes.most)
+        finally:
+            spent()
         with locked(out / "finish.lock"):
             return finish(space, images, store, Asked(wishes.strategy, data, host.energy_missing), reporter)
 

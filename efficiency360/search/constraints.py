@@ -83,8 +83,9 @@ class Weights(Record):
 class Training(Record):
     """How candidates are trained: in rungs, each of `keep_one_of` times as many epochs, the last of `epochs`.
 
-    Of the candidates on a rung one of `keep_one_of` goes on. `hold` is the share of images that candidates are compared
-    on, `test` the share that only the front is measured on, in the end.
+    Of the candidates on a rung one of `keep_one_of` goes on. `balanced` makes all classes weigh alike, in training and
+    in accuracy, which is then the mean over classes: rare defects count as much as good parts. `hold` is the share of
+    images that candidates are compared on, `test` the share that only the front is measured on, in the end.
     """
 
     epochs: Annotated[StrictInt, Field(ge=1, le=10000)] = 27
@@ -95,6 +96,7 @@ class Training(Record):
     weight_decay: Share = 0.05
     smoothing: Share = 0.1
     flip: StrictBool = True
+    balanced: StrictBool = False
     hold: Annotated[Number, Field(ge=0.05, le=0.5)] = 0.2
     test: Annotated[Number, Field(ge=0.05, le=0.5)] = 0.2
 

@@ -71,9 +71,10 @@ class Images:
         train, choose, judge = (int((self.part == which).sum()) for which in range(3))
         return train, choose, judge
 
-    @property
-    def majority(self) -> float:
-        """The share of the most frequent class among the images to be judged on."""
+    def guessing(self, *, balanced: bool) -> float:
+        """What always answering with the most frequent class would reach on the images to be judged on."""
+        if balanced:
+            return 1 / len(self.classes)
         judged = self.labels[self.part == 2]  # noqa: PLR2004 - the third part
         return float(np.bincount(judged).max() / len(judged))
 
@@ -82,6 +83,11 @@ class Images:
         """A sha256 over images, names, labels and the split."""
         hashes = [f"{which}{one}" for which, one in zip(self.part.tolist(), self.data.image_hashes(), strict=True)]
         return self.data.fingerprint(hashes)
+
+    @property
+    def judged(self) -> Dataset:
+        """The images to be judged on, which neither training nor choosing saw."""
+        return self.data.take(np.flatnonzero(self.part == 2))  # noqa: PLR2004 - the third part
 
     def preprocess(self, size: int) -> Preprocess:
         """Whole images resized to a square."""

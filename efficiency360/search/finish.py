@@ -9,16 +9,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from efficiency360.engine.environment import cpu_name
 from efficiency360.files import write_atomic
 from efficiency360.search import explain, latency
 from efficiency360.search.analytic import cost_of
 from efficiency360.search.lightest import lightest
 from efficiency360.search.records import all_seen
-from efficiency360.search.run import best, latency_of, models_of
+from efficiency360.search.run import accuracy_of, best, latency_of, models_of
 from efficiency360.search.score import front, netscore
 from efficiency360.searched import Cost, FrontModel, Left, Machine, Searched, Shape, StageShape
-from efficiency360.statistics.intervals import wilson
+from efficiency360.statistics.intervals import mean_recall, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +62,8 @@ def finish(space: SearchSpace, images: Images, store: Store, asked: Asked, repor
         data_fingerprint=images.identity,
         classes=images.classes,
         images=images.counts,
-        majority=images.majority,
+        balanced=space.constraints.training.balanced,
+        guessing=images.guessing(balanced=space.constraints.training.balanced),
         machine=_machine(space),
         cost=_cost(store, candidates, asked.no_energy),
         candidates=tuple(candidates),
@@ -121,14 +124,14 @@ def _within(timed: latency.Timed, limit: float) -> bool:
 
 
 def _model(space: SearchSpace, one: Candidate, timed: latency.Timed) -> FrontModel:
-    right, n = one.judged or (0, 1)
-    accuracy = one.rungs[-1].accuracy
+    right, n = (np.array(counts) for counts in one.judged or ((0,), (1,)))
+    balanced, accuracy = space.constraints.training.balanced, one.rungs[-1].accuracy
     return FrontModel(
         number=one.number,
         netscore=netscore(accuracy, one.params, one.macs, timed.p50_ms, space.constraints.netscore),
         accuracy=accuracy,
-        judged=right / n,
-        judged_interval=wilson(right, n),
+        judged=accuracy_of(right, n, balanced=balanced),
+        judged_interval=mean_recall(right, n) if balanced else wilson(int(right.sum()), int(n.sum())),
         latency=latency_of(timed),
         p95_bound_ms=_bound(timed),
         shape=shape_of(space.spec(one.genome)),

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from efficiency360.errors import InputError
 from efficiency360.search import halving, latency, strategies
 from efficiency360.search.lightest import check_ceilings, lightest, told
@@ -17,8 +19,10 @@ from efficiency360.search.strategies import Proposal
 from efficiency360.searched import Candidate, Latency, Rung
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from efficiency360.search.data import Images
     from efficiency360.search.latency import Timed
@@ -60,6 +64,8 @@ class Search:
     seed: int
     threads: int
     reporter: Reporter
+    spent: Callable[[], None]
+    """Notes what was spent so far; called after each candidate, so that a kill forgets no more than one."""
 
     def run(self, seconds: float, most: int | None = None) -> None:
         """Look at candidates for so long, or until so many have been looked at by all processes.
@@ -82,6 +88,7 @@ class Search:
             epochs=self._schedule[-1],
         )
         while time.monotonic() < deadline:
+            self.store.bury()
             candidates = self.store.candidates()
             if most is not None and sum(one.state != "running" for one in candidates) >= most:
                 return
@@ -89,6 +96,7 @@ class Search:
             if proposal is None:
                 return
             self._look_at(proposal, candidates, deadline)
+            self.spent()
 
     @property
     def _schedule(self) -> tuple[int, ...]:
@@ -103,7 +111,7 @@ class Search:
         if limit is not None and timed.p50_ms > limit:
             raise InputError(
                 f"limits.latency_p95_ms = {limit:g} is met by no model on this machine: half of the"
-                f" smallest one's answers take over {timed.p50_ms:.3g} ms, and its 95th percentile is {timed.p95_ms:.3g} ms"
+                f" smallest one's answers take over {timed.p50_ms:.3g} ms, its 95th percentile is {timed.p95_ms:.3g} ms"
                 f" ({told(lightest(self.space))}); raise the limit, or add smaller choices to [space]"
             )
         self._pace_ms = self.store.remembered("pace_ms", timed.p50_ms) or timed.p50_ms
@@ -199,7 +207,7 @@ class Search:
         return candidate.model_copy(update={"state": "trained", "why": ""})
 
     def _rung(self, candidate: Candidate, epochs: int) -> Candidate:
-        from efficiency360.search.training import right, train  # noqa: PLC0415 - torch
+        from efficiency360.search.training import answered, train  # noqa: PLC0415 - torch
 
         spec = self.space.spec(candidate.genome)
         data = self.images.at(spec.size[0])
@@ -207,12 +215,15 @@ class Search:
         trained: Trained = train(
             spec, data, self.space.constraints.training, epochs, seed=self.seed, progress=self.reporter.progress
         )
-        rung = Rung(epochs=epochs, right=trained.right, n=trained.n, seconds=round(trained.seconds, 2))
+        accuracy = accuracy_of(trained.right, trained.n, balanced=self.space.constraints.training.balanced)
+        right, n = int(trained.right.sum()), int(trained.n.sum())
+        rung = Rung(epochs=epochs, accuracy=accuracy, right=right, n=n, seconds=round(trained.seconds, 2))
         rungs = (*(one for one in candidate.rungs if one.epochs != epochs), rung)
         candidate = candidate.model_copy(update={"rungs": rungs})
         if epochs == self._schedule[-1]:
-            candidate = candidate.model_copy(update={"judged": (right(trained.model, data.judge), len(data.judge))})
-            about = f"Found by e360 search; {rung.accuracy:.1%} of {rung.n} images to choose by are right."
+            judged = tuple(tuple(counts.tolist()) for counts in answered(trained.model, data.judge, spec.classes))
+            candidate = candidate.model_copy(update={"judged": judged})
+            about = f"Found by e360 search; {rung.right} of {rung.n} images to choose by are right."
             write_model(self.store.folder / "models" / candidate.name, spec, trained, self.images, about)
         self.store.note(candidate)
         return candidate
@@ -224,6 +235,13 @@ class Search:
             return False
         expected = sorted(pace)[len(pace) // 2] * epochs * (1e6 + candidate.macs)
         return time.monotonic() + 0.8 * expected > deadline
+
+
+def accuracy_of(right: NDArray[np.int64], n: NDArray[np.int64], *, balanced: bool) -> float:
+    """Accuracy from right answers and images of each class (K,): the share, or the mean of the classes' shares."""
+    if balanced:
+        return float(np.mean(right[n > 0] / n[n > 0]))
+    return float(right.sum() / n.sum())
 
 
 def latency_of(timed: Timed) -> Latency:

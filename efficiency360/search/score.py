@@ -93,7 +93,7 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def layers(points: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
-    """The number of each point's front, (N,): 0 for those that none beats, 1 for those that only these do, and so on."""
+    """The number of each point's front, (N,): 0 where none beats it, 1 where only those of front 0 do, and so on."""
     found = np.zeros(len(points), np.int64)
     left, number = list(range(len(points))), 0
     while left:

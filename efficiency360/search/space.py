@@ -114,14 +114,18 @@ class SearchSpace:
         """The units that fit each possible (size, patch)."""
         space = self.constraints.space
         found = {
-            (size, patch): [unit for unit in space.unit if size % (unit * patch) == 0 and self._deep_enough(unit)]
+            (size, patch): [
+                unit for unit in space.unit if size % (unit * patch) == 0 and self._fits(size // patch, unit)
+            ]
             for size in space.size
             for patch in space.patch
         }
         return {plan: units for plan, units in found.items() if units}
 
-    def _deep_enough(self, unit: int) -> bool:
-        """Whether a unit can be halved as often as the fewest pools that must be."""
+    def _fits(self, grid: int, unit: int) -> bool:
+        """Whether a unit can be halved as often as must be, and is only a part of the image where that is asked."""
+        if unit == grid and self.constraints.require.unit_attention_stages:
+            return False
         must = min(self.constraints.space.stages) - 1 if False not in self.constraints.space.pool else 0
         return not unit % int(2**must)
 

@@ -66,8 +66,7 @@ class Store:
         """Say that this process is alive, until it ends in whatever way, and take over from those that are not."""
         self._alive = contextlib.ExitStack()
         self._alive.enter_context(locked(self.folder / "workers" / self.worker))
-        with locked(self.folder / "begin.lock"):
-            self._bury()
+        self.bury()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,8 +140,12 @@ class Store:
             values = [seen.accuracy, seen.latency_ms] if trained else None
             self._study.tell(self._trial, values, state=states.COMPLETE if trained else states.PRUNED)
 
-    def _bury(self) -> None:
+    def bury(self) -> None:
         """Give up candidates of processes that are gone; what they had reached stays for who takes them up."""
+        with _kept(self.folder), locked(self.folder / "begin.lock"):
+            self._bury()
+
+    def _bury(self) -> None:
         states = self._package.trial.TrialState
         for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             worker = str(trial.user_attrs.get(_CANDIDATE, {}).get("worker", ""))

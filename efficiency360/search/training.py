@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -18,6 +19,7 @@ from efficiency360.zoo.turbovit import TurboViT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from torch import Generator, Tensor, nn
 
     from efficiency360.search.constraints import Training
@@ -32,11 +34,11 @@ _ANSWERING = 256
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after training, and how many of the images to choose by it gets right."""
+    """A model after training, and of each class (K,) how many of the images to choose by are right, of how many."""
 
     model: nn.Module
-    right: int
-    n: int
+    right: NDArray[np.int64]
+    n: NDArray[np.int64]
     seconds: float
 
 
@@ -60,6 +62,7 @@ def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
         model = Normalised(TurboViT(spec), data)
     optimiser = _optimiser(model, training)
     pixels, labels = torch.from_numpy(data.train.pixels), torch.from_numpy(data.train.labels)
+    weights = _weights(data.train.labels, spec.classes) if training.balanced else None
     steps = epochs * math.ceil(len(labels) / training.batch)
     model.train()
     step = 0
@@ -68,7 +71,9 @@ def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
             for group in optimiser.param_groups:
                 group["lr"] = training.rate * _share(step, steps)
             images = _moved(pixels[rows], generator, flip=training.flip).float() / 255
-            loss = functional.cross_entropy(model(images), labels[rows], label_smoothing=training.smoothing)
+            loss = functional.cross_entropy(
+                model(images), labels[rows], weight=weights, label_smoothing=training.smoothing
+            )
             if not math.isfinite(loss.item()):
                 break
             optimiser.zero_grad()
@@ -77,7 +82,7 @@ def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
             optimiser.step()
             step += 1
         progress(min(step, steps), steps)
-    return Trained(model, right(model, data.choose), len(data.choose), time.perf_counter() - began)
+    return Trained(model, *answered(model, data.choose, spec.classes), time.perf_counter() - began)
 
 
 class Normalised(torch.nn.Module):
@@ -95,14 +100,21 @@ class Normalised(torch.nn.Module):
 
 
 @torch.inference_mode()
-def right(model: nn.Module, part: Part) -> int:
-    """How many images get the largest logit at their label."""
+def answered(model: nn.Module, part: Part, classes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each class (K,) how many images get the largest logit at their label, and how many there are."""
     model.eval()
     pixels, labels = torch.from_numpy(part.pixels), torch.from_numpy(part.labels)
-    found = 0
+    found = np.zeros(classes, np.int64)
     for images, wanted in zip(torch.split(pixels, _ANSWERING), torch.split(labels, _ANSWERING), strict=True):
-        found += int((model(images.float() / 255).argmax(dim=1) == wanted).sum())
-    return found
+        hit = wanted[model(images.float() / 255).argmax(dim=1) == wanted]
+        found += np.bincount(hit.numpy(), minlength=classes)
+    return found, np.bincount(part.labels, minlength=classes)
+
+
+def _weights(labels: NDArray[np.int64], classes: int) -> Tensor:
+    """The weight of each class (K,), so that all weigh alike; 1 on average over the images."""
+    counts = np.bincount(labels, minlength=classes).clip(min=1)
+    return torch.from_numpy(len(labels) / (classes * counts)).float()
 
 
 def _optimiser(model: nn.Module, training: Training) -> torch.optim.AdamW:

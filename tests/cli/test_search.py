@@ -31,7 +31,7 @@ def test_the_example_is_a_constraints_file(tmp_path, capsys, complaint):
         (("none.toml",), "none.toml: No such file"),
         (("c.toml",), "no images: give --data"),
         (("c.toml", "--profile", "lite"), "no such profile; did you mean 'light'?"),
-        (("c.toml", "--data", "digits-train", "--strategy", "evolve"), "did you mean 'evolution'?"),
+        (("c.toml", "--data", "digits-train", "--strategy", "evoluton"), "did you mean 'evolution'?"),
         (("c.toml", "--data", "digits-train", "--budget", "soon"), "--budget soon: give a time such as 90s, 10m or 2h"),
         (("c.toml", "--data", "digits-train", "--audit", "egde-camera"), "no audit file 'egde-camera'"),
         (("bad.toml",), "unknown key 'limits.mac'; did you mean 'macs'?"),

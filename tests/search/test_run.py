@@ -52,6 +52,7 @@ class Silent:
     def progress(self, done, total): ...
 
     def found(self, candidate, front):
+        assert all(one.state == "trained" for one in front)
         self.found_so_far.append(candidate)
 
 
@@ -137,17 +138,15 @@ def test_training_is_the_same_for_a_seed_and_learns(space):
     data = open_images("digits-train", constraints.training, channels=1).at(8)
     spec = space.spec(space.completed({"patch": 2, "stages": 1, "width_1": 16}))
     first, again = (train(spec, data, constraints.training, 3, seed=4) for _ in range(2))
-    assert first.right == again.right
+    assert first.right.tolist() == again.right.tolist()
     assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True))
-    assert first.right / first.n > 0.2  # ten classes
+    assert first.right.sum() / first.n.sum() > 0.2  # ten classes
     scores = proxies(spec, data)
     assert scores == proxies(spec, data)
     assert set(scores) == {"synflow", "jacob_cov", "grad_norm", "zen"}
 
 
 def test_images_are_split_by_class_without_overlap_and_too_few_are_refused(tmp_path):
-    import numpy as np  # noqa: PLC0415
-
     training = parse_constraints(CONTENT, "c").training
     images = open_images("digits-train", training, channels=1)
     assert sum(images.counts) == len(images.labels)

@@ -5,11 +5,13 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from sklearn.metrics import balanced_accuracy_score
 
 from efficiency360.search.constraints import Limits, Weights
 from efficiency360.search.halving import called, goes_on, rank
 from efficiency360.search.latency import LatencyModel, features
 from efficiency360.search.predictor import AccuracyModel
+from efficiency360.search.run import accuracy_of
 from efficiency360.search.score import feasible, front, hypervolume, layers, netscore, overshoot
 from efficiency360.searched import Candidate, Rung
 from efficiency360.statistics.correlation import spearman
@@ -29,6 +31,14 @@ def test_overshoot_is_a_share_of_the_limit_and_unmeasured_is_not_judged(space, s
     assert missed["params"] == 0
     unknown = seen(space, one.genome)
     assert feasible(unknown, Limits(latency_p95_ms=2, accuracy=0.8))
+
+
+def test_accuracy_is_the_share_or_the_mean_over_classes():
+    right, n = np.array([90, 1]), np.array([100, 10])
+    assert accuracy_of(right, n, balanced=False) == pytest.approx(91 / 110)
+    assert accuracy_of(right, n, balanced=True) == pytest.approx(
+        balanced_accuracy_score([0] * 100 + [1] * 10, [0] * 90 + [1] * 11 + [0] * 9)
+    )
 
 
 def test_the_front_is_what_no_other_beats():
@@ -96,7 +106,9 @@ def test_the_accuracy_model_ranks_models_it_was_not_told_of(space, seen):
 
 
 def candidate(number, *right, ms=1.0, state="stopped"):
-    rungs = tuple(Rung(epochs=3**at, right=hits, n=100, seconds=1) for at, hits in enumerate(right))
+    rungs = tuple(
+        Rung(epochs=3**at, accuracy=hits / 100, right=hits, n=100, seconds=1) for at, hits in enumerate(right)
+    )
     return Candidate(
         number=number, genome={"n": number}, origin="", macs=10, params=10, memory_bytes=10, rungs=rungs,
         latency_ms=ms, state=state,

@@ -49,9 +49,14 @@ def test_required_patterns_hold_in_every_model(made):
         assert stages[-1].attention == ("global",)
 
 
+def test_units_that_are_asked_for_cut_the_image(made):
+    space = made(require={"unit_attention_stages": 1}, space={"patch": [2], "unit": [2, 4], "stages": [2]})
+    assert all(space.spec(genome).units > 1 for genome in drawn(space, 30))
+
+
 def test_a_space_whose_units_never_fit_is_refused(made):
-    with pytest.raises(InputError, match="no size of .* can be cut"):
-        made(space={"size": [10], "patch": [4], "unit": [4]})._plans
+    with pytest.raises(InputError, match=r"no size of .* can be cut"):
+        made(space={"size": [10], "patch": [4], "unit": [4]})
 
 
 def test_parameters_and_multiply_adds_are_those_of_the_module(space):

@@ -94,7 +94,7 @@ from efficiency360.searched import Rung
 space = SearchSpace(parse_constraints({content}, "c"), 10)
 with Store(Path(sys.argv[1]), space, {{}}) as store:
     begun = store.begin(candidate_of(Proposal(lightest(space), "test", "because"), space))
-    store.note(begun.model_copy(update={{"rungs": (Rung(epochs=1, right=30, n=100, seconds=2),)}}))
+    store.note(begun.model_copy(update={{"rungs": (Rung(epochs=1, accuracy=0.3, right=30, n=100, seconds=2),)}}))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
