@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-fast lint types check schema architectures gallery pictures bench clean
+.PHONY: help demo test test-fast test-exhaustive lint types check schema architectures gallery pictures bench clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,7 +28,10 @@ test: $(VENV)/.developer ## Run all tests.
 	$(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/.developer ## Run the tests that take no more than a few seconds each.
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not exhaustive"
+
+test-exhaustive: $(VENV)/.developer ## Run the tests that take minutes to say what the others say of fewer cases.
+	$(BIN)/python -m pytest -n 2 -m exhaustive
 
 lint: $(VENV)/.developer ## Check style and who imports whom.
 	$(BIN)/ruff check
@@ -48,13 +51,14 @@ architectures: $(VENV)/.installed ## Write the index of architectures that e360 
 	mv efficiency360/subject/inspection/architectures.json.new efficiency360/subject/inspection/architectures.json
 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
-	for folder in reports/*/; do $(BIN)/e360 report $$folder || exit 1; done
+	for card in reports/*/scorecard.json; do $(BIN)/e360 report $$(dirname $$card) || exit 1; done
 	$(BIN)/e360 gallery reports
 
 pictures: $(VENV)/.installed ## Take the README's pictures and the figures of its demo anew (after `make demo`; Chromium).
 	$(BIN)/python docs/pictures.py
 
 bench: $(VENV)/.developer ## Print the ratios that the project promises; see benchmarks/.
+	$(PIP) --group bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove the environment and caches.

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from training import Images, Lessons, Recipe, optimiser_of, right, train_epoch
-from training_files import keep, on, read, resumed, settings_of, started, teacher_of, write
+from training_files import keep, on, read, resumed, scale_of, settings_of, started, teacher_of, write
 
 from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.errors import E360Error, InputError
@@ -45,10 +45,10 @@ def train(options: argparse.Namespace, console: Console) -> None:
     channels = options.channels or first.preprocess.get("channels", 3)
     folder = read(options, Preprocess(size=size, resize=size, channels=channels))
     wishes = Wishes(num_classes=len(folder.classes), channels=channels, size=size)
-    model = started(build(options.model, wishes, seed=options.seed), options)
-    model = on(options.device, model)
+    architecture = build(options.model, wishes, seed=options.seed)
+    model = on(options.device, started(architecture, options))
     recipe = Recipe(**{key: getattr(options, key) for key in Recipe.__dataclass_fields__})
-    seen = folder.part(trained=True)
+    seen = folder.part(trained=True, scale=scale_of(options, architecture))
     unseen = folder.part(trained=False, like=seen)
     lessons = Lessons(seen, recipe, teacher_of(options, len(folder.classes)))
     optimiser = optimiser_of(model, recipe)
@@ -65,10 +65,8 @@ def train(options: argparse.Namespace, console: Console) -> None:
             for loss in train_epoch(model, optimiser, lessons, epoch):
                 total += loss
                 progress.advance(bar)
-            if not math.isfinite(total):
-                raise InputError(
-                    f"epoch {epoch + 1}: the loss is not finite; give a smaller --rate than {recipe.rate:g}"
-                )
+            if not math.isfinite(total) or not all(one.isfinite().all() for one in model.state_dict().values()):
+                raise InputError(f"epoch {epoch + 1}: not finite any more; give a smaller --rate than {recipe.rate:g}")
             keep(checkpoint, settings, model, optimiser, epoch + 1)
             said = score(model, unseen, recipe.batch)
             took = f"{time.perf_counter() - start:.1f} s"
@@ -122,7 +120,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--teacher-arch", help="its architecture, where no manifest says it")
     add("--distil", type=_share, default=0.5, help="the teacher's share of the loss (default: 0.5)")
     add("--temperature", type=_positive, default=2.0, help="of the teacher's answers (default: 2)")
-    add("--seed", type=int, default=0, help="of weights, order, augmentation and what is held back (default: 0)")
+    add("--seed", type=_seed, default=0, help="of weights, order, augmentation and what is held back (default: 0)")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
     add("--threads", type=_count, default=torch.get_num_threads(), help="CPU threads (default: as torch has it)")
     return parser.parse_args(arguments)
@@ -158,6 +156,12 @@ def _positive(text: str) -> float:
 def _share(text: str) -> float:
     if not 0 <= (number := float(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return number
+
+
+def _seed(text: str) -> int:
+    if not 0 <= (number := int(text)) < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to {(1 << 32) - 1}")
     return number
 
 

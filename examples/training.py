@@ -125,7 +125,7 @@ def train_epoch(model: nn.Module, optimiser: torch.optim.Optimizer, lessons: Les
     device = next(model.parameters()).device
     classes = int(data.labels.max()) + 1
     order = torch.split(torch.randperm(len(data.labels), generator=generator), recipe.batch)
-    model.train()
+    to_training(model)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(chance.integers(1 << 62)))  # for dropout
         for number, rows in enumerate(order):
@@ -144,6 +144,14 @@ def train_epoch(model: nn.Module, optimiser: torch.optim.Optimizer, lessons: Les
             torch.nn.utils.clip_grad_norm_(model.parameters(), LONGEST_STEP)
             optimiser.step()
             yield loss.item()
+
+
+def to_training(model: nn.Module) -> None:
+    """Training mode, but for layers whose weights are frozen: the statistics of a frozen batch norm stay too."""
+    model.train()
+    for layer in model.modules():
+        if (own := list(layer.parameters(recurse=False))) and not any(one.requires_grad for one in own):
+            layer.eval()
 
 
 def mixed(images: Tensor, targets: Tensor, share: float) -> tuple[Tensor, Tensor]:

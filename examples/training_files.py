@@ -23,6 +23,7 @@ from efficiency360.dataset.stream import ImageStream
 from efficiency360.errors import InputError
 from efficiency360.files import sha256_file, write_atomic
 from efficiency360.subject.load import load_subject
+from efficiency360.subject.manifest import find_manifest, load_manifest
 from efficiency360.subject.request import SubjectOptions, request_subject
 from efficiency360.words import one_line, told
 from efficiency360.zoo import spec_file
@@ -52,16 +53,43 @@ class Folder:
     trained: NDArray[np.bool_]
     classes: tuple[str, ...]
     fingerprint: str
+    interpolation: str
 
-    def part(self, *, trained: bool, like: Images | None = None) -> Images:
-        """The images that are trained on, or the others, which are normalised `like` those."""
+    def part(self, *, trained: bool, like: Images | None = None, scale: tuple[Tensor, Tensor] | None = None) -> Images:
+        """The images that are trained on, or the others, which are normalised `like` those.
+
+        `scale` is a mean and standard deviation to normalise by, (C,) in [0, 1] units; without, that of the images.
+        """
         rows = torch.from_numpy(np.flatnonzero(self.trained == trained))
         pixels = self.pixels[rows]
         if like:
             return replace(like, pixels=pixels, labels=self.labels[rows])
-        every = pixels.transpose(0, 1).flatten(1).double() / 255
-        mean, std = every.mean(dim=1).float(), every.std(dim=1).clamp_min(1 / 255).float()
+        mean, std = scale or _spread(pixels)
         return Images(pixels, self.labels[rows], mean.view(-1, 1, 1), std.view(-1, 1, 1))
+
+
+def _spread(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel (C,) of images (N, C, H, W) uint8, in [0, 1] units."""
+    every = pixels.transpose(0, 1).flatten(1).double() / 255
+    return every.mean(dim=1).float(), every.std(dim=1).clamp_min(1 / 255).float()
+
+
+def scale_of(options: argparse.Namespace, architecture: Architecture) -> tuple[Tensor, Tensor] | None:
+    """What the weights of --init are used to: the manifest beside them says it, else the architecture; None for none.
+
+    Raises:
+        InputError: there is a mistake in the manifest.
+    """
+    if not options.init:
+        return None
+    said = {key: value for key, value in architecture.preprocess.items() if key in ("mean", "std")}
+    if beside := find_manifest(Path(options.init)):
+        table = load_manifest(beside).preprocess
+        said |= {key: value for key in ("mean", "std") if (value := getattr(table, key)) is not None}
+    if said.keys() < {"mean", "std"}:
+        return None
+    mean, std = (torch.tensor(said[key], dtype=torch.float32).reshape(-1) for key in ("mean", "std"))
+    return mean, std
 
 
 def read(options: argparse.Namespace, preprocess: Preprocess) -> Folder:
@@ -93,7 +121,9 @@ def read(options: argparse.Namespace, preprocess: Preprocess) -> Folder:
         if not (seen & (labels == at)).any():
             raise InputError(f"{options.data}: no image of class '{one_line(name)}' is left to train on")
     fingerprint = data.fingerprint(data.image_hashes())
-    return Folder(data, torch.from_numpy(pixels), torch.from_numpy(labels), seen, classes, fingerprint)
+    return Folder(
+        data, torch.from_numpy(pixels), torch.from_numpy(labels), seen, classes, fingerprint, preprocess.interpolation
+    )
 
 
 def split(data: Dataset, labels: NDArray[np.int64], options: argparse.Namespace) -> NDArray[np.bool_]:
@@ -125,7 +155,9 @@ def started(architecture: Architecture, options: argparse.Namespace) -> nn.Modul
             state = resized(state, model.spec)
         for name in (head, head.replace("weight", "bias")):
             if name in state and name in own and state[name].shape != own[name].shape:
-                state[name] = own[name]
+                # zeros: what an architecture draws for a thousand classes drowns two (Kolesnikov et al., Big
+                # Transfer, 2020, section 3.3)
+                state[name] = torch.zeros_like(own[name])
         apart = [name for name in own.keys() | state.keys() if name not in own or name not in state]
         apart += [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
         if apart:
@@ -236,6 +268,7 @@ def write(options: argparse.Namespace, model: nn.Module, folder: Folder, data: I
         "[preprocess]",
         f"size = {size}",
         f"resize = {size}",
+        f'interpolation = "{folder.interpolation}"',  # an architecture may have another
         f"channels = {data.pixels.shape[1]}",
         f"mean = {[round(value, 6) for value in data.mean.flatten().tolist()]}",
         f"std = {[round(value, 6) for value in data.std.flatten().tolist()]}",

@@ -13,6 +13,7 @@ from efficiency360.business import Assumptions
 from efficiency360.cli.app import run
 from efficiency360.render.formats import FORMATS, GROUP, Format
 from efficiency360.scorecards import read_scorecard
+from efficiency360.search.constraints import Constraints
 from efficiency360.spec import parse_audit
 
 
@@ -87,3 +88,15 @@ def test_links_between_pages_lead_somewhere(root):
     for path in (root / "docs").glob("*.md"):
         for target in re.findall(r"\]\(([^)#]+\.md)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).is_file(), (path.name, target)
+
+
+def test_every_key_of_a_constraints_file_is_documented_and_no_other(page):
+    tables = {
+        name: kind
+        for name, field in Constraints.model_fields.items()
+        if hasattr(kind := field.annotation, "model_fields")
+    }
+    keys = {f"{name}.{key}" for name, kind in tables.items() for key in kind.model_fields}
+    rows = page("search").split("## The constraints file")[1].split("##")[0]
+    told = set(re.findall(r"`([\w.]+)`", "\n".join(line.split("|")[1] for line in rows.splitlines() if "|" in line)))
+    assert told == keys | (Constraints.model_fields.keys() - tables.keys())

@@ -88,9 +88,10 @@ class Axis(Protocol):
     from start to first answer); it observes in the last of them. `data_sets` names further data sets by path.
     `compiles` says that it starts a compiler, which the wall lets through for models without code of their own.
     `own_classes` says that it has the subject learn the classes of the data, so that these need not be the model's; it
-    gets such labels, marked as `Labels.own`, where other axes that need labels are skipped.
-    `sees_labels` says that it cannot observe without the labels, as attacks cannot: then they are in the model's
-    process.
+    gets such labels, marked as `Labels.own`, where other axes that need labels are skipped. `of_the_data` are settings
+    that say what the data at hand are, not how to measure: where the audit file leaves them out, the command may fill
+    them in. `sees_labels` says that it cannot observe without the labels, as attacks cannot: then they are in the
+    model's process.
     """
 
     id: ClassVar[str]
@@ -103,6 +104,7 @@ class Axis(Protocol):
     timed: ClassVar[bool] = False
     sees_labels: ClassVar[bool] = False
     own_classes: ClassVar[bool] = False
+    of_the_data: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def fresh_starts(self) -> int:

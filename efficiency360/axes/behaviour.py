@@ -33,6 +33,8 @@ _LONGEST = 80
 class Behaviour(Axis):
     """Two images of noise, asked three times and one of them alone; the findings are caveats of the subject.
 
+    What the model was asked before all else, when it was loaded, it is asked once more at the end: one that changes for
+    good after its first call gives the same answers from then on.
     A model that means to deceive may behave here and not elsewhere: accuracy asks its first images again at its end.
     """
 
@@ -41,7 +43,7 @@ class Behaviour(Axis):
     needs: ClassVar[frozenset[Need]] = frozenset()
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:  # noqa: ARG002
-        """Yield what `numerics.behaviour.ask_again` returns."""
+        """Yield what `numerics.behaviour.ask_again` returns, and `earliest` and `earliest_again` (N, K)."""
         import torch  # noqa: PLC0415 - only the worker has torch
 
         from efficiency360.numerics.behaviour import ask_again  # noqa: PLC0415
@@ -54,6 +56,11 @@ class Behaviour(Axis):
             return select_logits(subject.module(given), subject.output, len(given))
 
         yield ask_again(subject.module, answer, subject.normalised(images), run.seed)
+        if subject.first is not None:
+            asked, answered = subject.first
+            with torch.inference_mode():
+                again = answer(asked.clone())
+            yield {"earliest": answered.float().cpu().numpy(), "earliest_again": again.float().cpu().numpy()}
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
         """Turn differences into caveats.
@@ -62,7 +69,8 @@ class Behaviour(Axis):
             AxisError: the answers have not one shape.
         """
         shapes = {evidence[name].shape for name in ("first", "same_seed", "other_seed")}
-        if len(shapes) > 1 or evidence["alone"].shape[1:] != evidence["first"].shape[1:]:
+        earliest = {evidence[name].shape for name in ("earliest", "earliest_again") if name in evidence}
+        if len(shapes) > 1 or len(earliest) > 1 or evidence["alone"].shape[1:] != evidence["first"].shape[1:]:
             raise AxisError("the number of classes changes from call to call")
         return Findings(measurements=(), caveats=tuple(_caveats(evidence)))
 
@@ -115,8 +123,10 @@ def _named(names: NDArray[np.generic]) -> str:
 
 
 def _steady(evidence: Evidence, keeps: str) -> Iterator[Caveat]:
-    """What to say of a model that answers the same when it is asked the same."""
-    if keeps:
+    """What to say of a model that answers the same when it is asked the same, from its second call on at least."""
+    if "earliest" in evidence and differ(evidence["earliest"], evidence["earliest_again"]):
+        yield _later(keeps)
+    elif keeps:
         yield _caveat(
             "keeps_state", "info", f"It changes with every call ({keeps}), without effect on its answers here."
         )
@@ -136,6 +146,14 @@ def _again(keeps: str, *, matters: bool) -> Caveat:
         return _caveat("nondeterministic", "critical", text)
     text = f"{text} The answers differ by less than {_MATTERS:.0%} of the largest, and no prediction changes."
     return _caveat("nondeterministic", "warning", text)
+
+
+def _later(keeps: str) -> Caveat:
+    first = "Its first answer after loading differs from what it answers to the same images later"
+    text = f"{first}: numbers hold for later."
+    if keeps:
+        text = f"{first}, for it keeps state ({keeps}): numbers hold for later."
+    return _caveat("stateful", "critical", text)
 
 
 def _caveat(name: str, severity: str, text: str) -> Caveat:

@@ -57,6 +57,7 @@ class Uncertainty(Axis):
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
     uses: ClassVar[tuple[str, ...]] = ("accuracy",)
+    of_the_data: ClassVar[frozenset[str]] = frozenset({_GIVEN})
 
     bins: Annotated[int, Field(ge=1, le=1000)] = 15
     coverage: Annotated[float, Field(gt=0, le=1)] = 0.8

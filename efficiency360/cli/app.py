@@ -23,6 +23,7 @@ from efficiency360.cli import (
     inspect,
     listing,
     report,
+    search,
 )
 from efficiency360.errors import E360Error, ExitCode
 from efficiency360.render.text import plain
@@ -53,6 +54,7 @@ for _module, _name, _short in (
     (inspect, "inspect", "What is in a model file, without running it."),
     (doctor, "doctor", "What this machine can measure."),
     (listing, "list", "Axes, audit files, models and formats."),
+    (search, "search", "Find a transformer for this machine and these images."),
     (gallery, "gallery", "One page over many reports."),
     (history, "history", "How every axis went over past audits."),
 ):

@@ -122,7 +122,8 @@ def _as_asked(record: AxisRecord, spec: AuditSpec) -> AxisRecord:
         return record
     asked = _all_settings(record.id, spec.axes[record.id].settings)
     had = _all_settings(record.id, record.settings)
-    differing = sorted(key for key in asked.keys() | had.keys() if asked.get(key) != had.get(key))
+    left_open = _of_the_data(record.id) - spec.axes[record.id].settings.keys()
+    differing = sorted(key for key in (asked.keys() | had.keys()) - left_open if asked.get(key) != had.get(key))
     if not differing:
         return record
     told = ", ".join(f"{record.id}.{key} = {had.get(key)!s:.40} and not {asked.get(key)!s:.40}" for key in differing)
@@ -132,6 +133,13 @@ def _as_asked(record: AxisRecord, spec: AuditSpec) -> AxisRecord:
         text=f"It was measured with other settings than the audit file asks for: {told}.",
     )
     return record.model_copy(update={"caveats": (*record.caveats, caveat)})
+
+
+def _of_the_data(axis_id: str) -> frozenset[str]:
+    try:
+        return axis_type(axis_id).of_the_data
+    except InputError:  # of a plugin that is not here
+        return frozenset()
 
 
 def find_baseline(spec: AuditSpec, given: str | Path | None, *, again: bool | None = None) -> Baseline:

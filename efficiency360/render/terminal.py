@@ -85,7 +85,7 @@ def _axis(card: Scorecard, axis: AxisRecord) -> RenderableType:
 
 def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-    table.add_column("", width=26, overflow="fold")
+    table.add_column("", width=28, overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
     levels = {measurement.interval.level for measurement in axis.measurements if measurement.interval}
     level = f"{100 * levels.pop():.4g} % " if len(levels) == 1 else ""
@@ -97,11 +97,17 @@ def _numbers(card: Scorecard, axis: AxisRecord) -> Table:
         label = f"{text.title(measurement.name)} {f'({which}: {params})' if which else params}"
         table.add_row(
             _plain(label.rstrip()),
-            _plain(text.quantity(measurement.value, shown(measurement))),
-            _plain(text.spread(measurement.interval, shown(measurement))),
+            _plain(value := text.quantity(measurement.value, shown(measurement))),
+            _plain(_without_unit(text.spread(measurement.interval, shown(measurement)), value)),
             _limits(card, measurement),
         )
     return table
+
+
+def _without_unit(spread: str, value: str) -> str:
+    """An interval without its unit where that is the unit of the value beside it: the limit needs the room."""
+    _, space, unit = value.rpartition(" ")
+    return spread.removesuffix(f" {unit}") if space else spread
 
 
 def _limits(card: Scorecard, measurement: Measurement) -> Text:

@@ -61,11 +61,12 @@ def load_subject(request: SubjectRequest, module: nn.Module | None = None) -> tu
         preprocess=preprocess,
         device=device,
         fingerprint=request.fingerprint,
-        num_classes=runnable.num_classes,
+        num_classes=runnable.answered.shape[1],
         output=None if isinstance(runnable.module, FixedBatch) else output,
         file_bytes=_file_bytes(request),
         stored=loaded.stored,
         black_box=loaded.black_box,
+        first=(runnable.asked, runnable.answered),
     )
     return subject, _info(request, subject, loaded, (*caveats, *runnable.caveats))
 

@@ -28,10 +28,14 @@ _SEARCH_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Runnable:
-    """A module that takes any number of images, and how many classes it answers."""
+    """A module that takes any number of images, and what it was asked first and answered.
+
+    `asked` (N, C, H, W) as the module takes them, `answered` (N, K) logits.
+    """
 
     module: nn.Module
-    num_classes: int
+    asked: Tensor
+    answered: Tensor
     caveats: tuple[Caveat, ...] = ()
 
 
@@ -56,7 +60,7 @@ class Trial:
         if batch is not None:
             return self._in_batches(module, *batch)
         try:
-            runnable = Runnable(module, self._classes(module, self.output))
+            runnable = Runnable(module, *self._answer(module, self.output))
         except InputError:
             if may_be_fixed and (found := self._fixed(module)):
                 return found
@@ -68,7 +72,7 @@ class Trial:
     def _takes(self, module: nn.Module, n: int) -> bool:
         """Whether a module that takes two images takes n."""
         try:
-            self._classes(module, self.output, n)
+            self._answer(module, self.output, n)
         except InputError:
             return False
         return True
@@ -86,17 +90,17 @@ class Trial:
 
     def _in_batches(self, module: nn.Module, least: int, most: int) -> Runnable:
         batched = FixedBatch(module, least, most, partial(_pick, output=self.output)).eval()
-        return Runnable(
-            batched, self._classes(batched, None), (_limited(least, most),) if least > 1 or most == 1 else ()
-        )
+        caveats = (_limited(least, most),) if least > 1 or most == 1 else ()
+        return Runnable(batched, *self._answer(batched, None), caveats)
 
-    def _classes(self, module: nn.Module, output: int | str | None, n: int = _BATCH) -> int:
+    def _answer(self, module: nn.Module, output: int | str | None, n: int = _BATCH) -> tuple[Tensor, Tensor]:
+        """Grey images as the module takes them, and its logits."""
         images = torch.full((n, self.preprocess.channels, *self.preprocess.size), 0.5, device=self.device)
         shape = "x".join(map(str, images.shape[1:]))
         failed = f"the model does not run on a {shape} input"
         with answering(failed, way_on=_hint, interruptible=self.interruptible), torch.inference_mode():
-            answer = module(images.to(weights_dtype(module)))
-            return int(select_logits(answer, output, len(images)).shape[1])
+            asked = images.to(weights_dtype(module))
+            return asked, select_logits(module(asked.clone()), output, n).clone()
 
 
 def _hint(told: str) -> str:

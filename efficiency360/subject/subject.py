@@ -44,6 +44,7 @@ class Subject:
     `fingerprint` is the sha256 of the file's bytes (None without a file); `num_classes` is K; `output` says which part
     of a tuple, dict or dataclass holds the logits (None: the model returns them alone). `stored` are the weights where
     the module's parameters are not. `black_box` says why torch sees nothing of its arithmetic (empty: it does).
+    `first` is what the module was asked first, as it takes it, and the logits that it answered.
     """
 
     module: nn.Module
@@ -55,6 +56,7 @@ class Subject:
     file_bytes: int | None = None
     stored: Stored | None = None
     black_box: str = ""
+    first: tuple[Tensor, Tensor] | None = None
 
     @property
     def differentiable(self) -> bool:

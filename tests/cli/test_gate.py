@@ -6,16 +6,21 @@ import subprocess
 import sys
 
 
-def test_the_gate_uses_the_users_own_file_even_where_a_shipped_one_has_its_name(e360, tmp_path, root):
+def test_the_gate_uses_the_users_own_file_even_where_a_shipped_one_has_its_name(e360, tmp_path):
     (tmp_path / "audits").mkdir()
-    mine = (root / "audits/release.toml").read_text().replace("at_least = 0.8\n", "at_least = 0.9999\n")
+    mine = (
+        'title = "t"\n[axes.accuracy]\n'
+        '[[rules]]\nid = "r"\nmeasurement = "accuracy.top1"\nat_least = 0.9999\nseverity = "block"\nrationale = "r"\n'
+    )
     (tmp_path / "audits/release.toml").write_text(mine)
     audit = e360(
         "audit", "zoo:digits_transformer", "--data", "digits", "--audit", "audits/release.toml", "--out", "own"
     )
     assert audit.code == 1
     assert e360("gate", "own").code == 1
-    assert e360("gate", "own", "--audit", "release").code == 0
+    shipped = e360("gate", "own", "--audit", "release")
+    assert shipped.code == 3, "the shipped file asks for more than accuracy"
+    assert "axis cost" in shipped.out + shipped.err
 
 
 def test_the_gate_says_so_where_the_audit_file_has_changed(e360, tmp_path):

@@ -48,6 +48,11 @@ class Buffer(Tone):
     def forward(self, x):
         self.seen += 1
         return super().forward(x) * self.seen
+class Second(Tone):
+    calls = 0
+    def forward(self, x):
+        self.calls = self.calls + 1
+        return super().forward(x) + torch.tensor([0.0, 1.0 * (self.calls > 1)])
 class Harmless(Tone):
     calls = 0
     def forward(self, x):
@@ -167,6 +172,7 @@ def audit(nets, two_tones):
         ("Seeded", {"subject.nondeterministic"}),
         ("Unseeded", {"subject.nondeterministic"}),
         ("Counts", {"subject.stateful"}),
+        ("Second", {"subject.stateful"}),
         ("Buffer", {"subject.stateful"}),
         ("Neighbours", {"subject.batch_dependent"}),
         ("Overwrites", {"subject.changes_input"}),

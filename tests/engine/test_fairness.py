@@ -81,6 +81,13 @@ def test_real_faces_give_the_reference_values_and_the_verdict_names_the_children
     assert "Accuracy by race x age_group" in report
     again = e360("gate", tmp_path / "out")
     assert again.returncode == 1, again.stderr
+    lenient = AUDIT.replace("at_most = 0.1", "at_most = 0.9")
+    (tmp_path / "faces.toml").write_text(lenient)
+    assert e360("gate", tmp_path / "out").returncode == 0, "the audit file leaves to the command which groups there are"
+    (tmp_path / "faces.toml").write_text(lenient.replace("[axes.fairness]", '[axes.fairness]\ngroups = ["race"]'))
+    other = e360("gate", tmp_path / "out")
+    assert other.returncode == 3
+    assert "and not ('race',)" in " ".join(other.stdout.split())
 
 
 def test_three_tiles_of_an_exposure_are_not_judged(shared, tmp_path):

@@ -101,7 +101,7 @@ def caveats(axis):
 def test_a_known_sleep_and_its_tail_are_measured_and_named():
     axis = audit(Sleeper(), seconds=4)
     middle, late = latency(axis, "p50"), latency(axis, "p99")
-    assert 4.7 <= middle.interval.low <= middle.value <= middle.interval.high < 8
+    assert 4.7 <= middle.interval.low <= middle.value <= middle.interval.high < 10
     assert middle.value >= 5
     assert 4.7 <= late.interval.low <= late.interval.high
     assert late.interval.high >= 50

@@ -6,12 +6,14 @@ import csv
 import errno
 import importlib
 import os
+import tomllib
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from timm.models import get_pretrained_cfg
 
 from efficiency360 import zoo
 from efficiency360.dataset import open_dataset
@@ -174,6 +176,7 @@ def test_data_that_cannot_teach_anything_are_told_in_one_line(run, parts, spoil,
         (("--init", "none.safetensors"), "--init none.safetensors cannot be read"),
         (("--device", "cuda:99"), "--device cuda:99 cannot be used here"),
         (("--hold", "0.99"), "no image of class 'lying' is left to train on"),
+        (("--rate", "1e30", "--epochs", "1"), "not finite any more; give a smaller --rate"),
     ],
 )
 def test_options_that_are_not_possible_are_told_in_one_line(run, options, said):
@@ -193,6 +196,48 @@ def test_a_few_images_and_a_new_head_are_enough_to_tune_with_and_the_rest_stays(
     assert after["head.weight"].shape == (2, 12)
     kept = [name for name in before if not name.startswith(("head", "positions"))]
     assert all(torch.equal(before[name], after[name]) for name in kept)
+
+
+def test_the_audit_resizes_images_as_the_training_did_whatever_the_architecture_does(run, tmp_path):
+    code, said = run("--model", "timm:test_efficientnet", "--size", "32", "--epochs", "1")
+    assert code == 0, said
+    subject, _ = load_subject(request_subject(str(tmp_path / "out.safetensors"), SubjectOptions()))
+    assert get_pretrained_cfg("test_efficientnet").interpolation == "bicubic"
+    assert subject.preprocess.interpolation == "bilinear"
+
+
+def test_weights_to_begin_with_keep_the_scale_that_they_know_and_a_new_head_begins_at_zero(run, train, parts, tmp_path):
+    assert run("--epochs", "1", out="first.safetensors")[0] == 0
+    for path in parts.rglob("*.png"):
+        Image.eval(Image.open(path), lambda value: value // 2).save(path)
+    begun = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            train, "train_epoch", lambda model, *_: begun.append(model.head.weight.abs().max().item()) or [0.0]
+        )
+        for at in range(6):
+            (parts / "wavy").mkdir(exist_ok=True)
+            Image.effect_noise((16, 16), 50).save(parts / "wavy" / f"{at}.png")
+        assert run("--epochs", "1", "--init", tmp_path / "first.safetensors")[0] == 0
+    assert begun == [0]
+    before, after = (tomllib.loads((tmp_path / f"{name}.toml").read_text())["preprocess"] for name in ("first", "out"))
+    assert (after["mean"], after["std"]) == (before["mean"], before["std"])
+
+
+def test_of_a_frozen_model_the_statistics_stay_as_well_as_the_weights(run, tmp_path):
+    options = ("--model", "timm:test_resnet", "--size", "16", "--epochs", "1")
+    assert run(*options, out="first.safetensors")[0] == 0
+    code, said = run(*options, "--init", tmp_path / "first.safetensors", "--freeze", "--rate", "0.1")
+    assert code == 0, said
+    before, after = weights(tmp_path / "first.safetensors"), weights(tmp_path / "out.safetensors")
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"fc.weight", "fc.bias"}
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seed", "-1"), ("--epochs", "0"), ("--rate", "nan"), ("--hold", "1")])
+def test_numbers_out_of_range_are_refused(run, capsys, option, value):
+    with pytest.raises(SystemExit, match="2"):
+        run(option, value)
+    assert f"argument {option}: {value} is not" in capsys.readouterr().err
 
 
 def test_a_timm_model_is_tuned_too_and_learns_from_a_teacher(run, tmp_path):

@@ -79,10 +79,11 @@ def test_the_published_table_holds(name: str, size: int, parameters: float, gmac
 
 
 @pytest.mark.slow
-def test_97_percent_of_timms_tables_hold() -> None:
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_97_percent_of_timms_tables_hold(every: int) -> None:
     # The table has ConvMixer without its depthwise convolutions: fvcore does not know padding="same".
     with PUBLISHED.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))[::every]
     wrong = {"gmacs": 0, "params_m": 0, "mactivations": 0}
     for row in rows:
         size = int(row["img_size"])

@@ -62,6 +62,7 @@ class Fairness(Axis):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.DATA, Need.LABELS})
     uses: ClassVar[tuple[str, ...]] = ("accuracy",)
     where_ran: ClassVar[tuple[str, ...]] = ("robustness",)
+    of_the_data: ClassVar[frozenset[str]] = frozenset({"groups", "positive", "edges"})
 
     groups: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed)] = ()
     min_group: Annotated[int, Field(ge=2)] = 30

@@ -86,6 +86,7 @@ class Privacy(Axis):
     wants: ClassVar[frozenset[Need]] = frozenset({Need.MEMBERS})
     sees_labels: ClassVar[bool] = True
     own_classes: ClassVar[bool] = True
+    of_the_data: ClassVar[frozenset[str]] = frozenset({"members", "keep_together"})
 
     method: Method = "head"
     epsilons: Annotated[

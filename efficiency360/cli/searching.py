@@ -1,0 +1,90 @@
+"""What a user sees while a search runs, and of its result in the terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from efficiency360.render.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.progress import TaskID
+
+    from efficiency360.searched import Candidate, Searched
+
+
+class Watching:
+    """A `Reporter` of a search on standard error: a bar for what is being done, a line for each candidate."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._began = console, time.monotonic()
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
+        self._progress = Progress(
+            *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was."""
+        self._progress.stop()
+
+    def stage(self, text: str) -> None:
+        """A stage begins."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(plain(text), total=None)
+
+    def progress(self, done: int, total: int) -> None:
+        """It is this far."""
+        if self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
+    def found(self, candidate: Candidate, front: Sequence[Candidate]) -> None:
+        """A candidate has ended; the front as it is now."""
+        shown = " | ".join(f"{one.rungs[-1].accuracy:.1%} {one.latency_ms or 0:.3g} ms" for one in front[:6])
+        minutes = (time.monotonic() - self._began) / 60
+        said = candidate.why or (f"{candidate.rungs[-1].accuracy:.1%}, trained to the end" if candidate.rungs else "")
+        self._say(f"{minutes:5.1f} min  {candidate.name} {candidate.state}: {said}  (front: {shown or 'none yet'})")
+
+    def _say(self, text: str) -> None:
+        self._console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def show(result: Searched, out: Path, console: Console) -> None:
+    """The front as a table, and where everything is."""
+    names = {one.number: one for one in result.candidates}
+    table = Table(title="Front: no other model is as right and as fast", title_justify="left")
+    for head in ("model", "accuracy", "p50 ms", "p95 ms, bound", "MACs", "parameters", "NetScore"):
+        table.add_column(head, justify="left" if head == "model" else "right")
+    for model in result.front:
+        one, around = names[model.number], model.judged_interval
+        table.add_row(
+            f"{one.name}{' (chosen)' if model.chosen else ''}",
+            f"{model.judged:.1%} [{around.low:.1%}, {around.high:.1%}]",
+            f"{model.latency.p50_ms:.3g}",
+            "not bounded" if model.p95_bound_ms is None else f"{model.p95_bound_ms:.3g}",
+            f"{one.macs / 1e6:.3g} M",
+            f"{one.params / 1e3:.4g} k",
+            f"{model.netscore:.1f}",
+        )
+    if result.front:
+        console.print(table)
+    looked = sum(one.state != "running" for one in result.candidates)
+    trained = sum(one.state == "trained" for one in result.candidates)
+    console.print(
+        plain(f"{looked} models looked at, {trained} trained to the end, {result.cost.minutes:.1f} minutes"),
+        highlight=False,
+    )
+    console.print(plain(f"report: {out / 'report.html'}"), markup=False, highlight=False, soft_wrap=True)
