@@ -12,6 +12,7 @@ other language with the same blanks. What has no entry, such as a sentence of so
 | `{x:p}`  | params, `class=cat, k=1`; keys and values that are ours have entries       |
 | `{x!}`   | what has an entry itself, a number, or the name of a measurement          |
 | `{x*}`   | a list, `a, b and c`, whose parts are translated where they have an entry |
+| `{x~}`   | the name of a group; translated where it has an entry, such as `1.5 and up` |
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_BLANK = re.compile(r"\{(\w+)(:n|:s|:p|[!?*]|)\}")
+_BLANK = re.compile(r"\{(\w+)(:n|:s|:p|[!?*~]|)\}")
 _NUMBER = re.compile(
     r"([-+\N{MINUS SIGN}]?[\d.,]+(?:e[+-]?\d+)?(?:/255)?)(?: ?(%|ms|s|MB|GB|kB|TB|B|k|M|G|T|images/s|J|nats|points?))?"
 )
@@ -183,7 +184,14 @@ class Catalogue:
             return self._nested(value, depth + 1) or (value if named else None)
         if kind == "*":
             return "、".join(self._phrase(one, depth + 1) or one for one in _AND.split(value))
-        return value
+        return self._group(value, depth + 1) if kind == "~" else value
+
+    def _group(self, text: str, depth: int) -> str:
+        """The name of a group, or of several properties such as `image contrast=0.25 and up, sex=f`; theirs stay."""
+        if "=" not in text:
+            return self._phrase(text, depth) or text
+        pairs = (pair.split("=", maxsplit=1) for pair in text.split(", "))
+        return "、".join("=".join(self._phrase(one, depth) or one for one in pair) for pair in pairs)
 
     def _number(self, text: str) -> str:
         """A number with a blank before its unit; `1 s` in the catalogue says how the unit is called."""
