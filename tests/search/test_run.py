@@ -117,6 +117,9 @@ def test_the_result_reads_back_and_its_page_is_the_same_each_time(done):
     assert "<script" not in page
     assert all(one.name in page for one in result.candidates)
     assert "How good the probes were" in page
+    hostile = kept.model_copy(update={"title": "<script>alert(1)</script>", "classes": ("<b>", "x"), "data": "<i>"})
+    assert "<script" not in search_page.render(hostile)
+    assert "<i>:" not in search_page.render(hostile)
 
 
 def test_a_run_ends_once_no_time_is_left_for_the_next_training(tmp_path, monkeypatch):
