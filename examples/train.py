@@ -116,6 +116,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--shots", type=_count, help="train on at most so many images of each class")
     add("--init", help="safetensors file to begin with; a head for other classes is made anew")
     add("--freeze", action="store_true", help="train the head only")
+    add("--keep-statistics", action="store_true", help="leave the means and variances of batch norms as they are")
     add("--teacher", help="model file to learn from")
     add("--teacher-arch", help="its architecture, where no manifest says it")
     add("--distil", type=_share, default=0.5, help="the teacher's share of the loss (default: 0.5)")

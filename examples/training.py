@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Generator, Tensor, nn
+    from torch import Generator, Tensor
 
 WARMUP_SHARE = 0.1
 MAX_SHIFT = 0.1  # of the side
@@ -29,7 +30,10 @@ LONGEST_STEP = 1.0  # gradients are cut to this norm
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; `distil` is the teacher's share of the loss, `mixup` the parameter of its beta distribution."""
+    """How to train; `distil` is the teacher's share of the loss, `mixup` the parameter of its beta distribution.
+
+    `keep_statistics` leaves the means and variances of batch norms as they are.
+    """
 
     epochs: int
     batch: int
@@ -41,6 +45,7 @@ class Recipe:
     temperature: float
     flip: bool
     seed: int
+    keep_statistics: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def train_epoch(model: nn.Module, optimiser: torch.optim.Optimizer, lessons: Les
     device = next(model.parameters()).device
     classes = int(data.labels.max()) + 1
     order = torch.split(torch.randperm(len(data.labels), generator=generator), recipe.batch)
-    to_training(model)
+    to_training(model, keep_statistics=recipe.keep_statistics)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(chance.integers(1 << 62)))  # for dropout
         for number, rows in enumerate(order):
@@ -146,11 +151,17 @@ def train_epoch(model: nn.Module, optimiser: torch.optim.Optimizer, lessons: Les
             yield loss.item()
 
 
-def to_training(model: nn.Module) -> None:
-    """Training mode, but for layers whose weights are frozen: the statistics of a frozen batch norm stay too."""
+def to_training(model: nn.Module, *, keep_statistics: bool) -> None:
+    """Training mode, but for frozen layers, and for all batch norms where these keep their statistics.
+
+    A few hundred images that look alike have other statistics than those that pretrained weights are used to, and
+    what the head has learned of the features is then lost.
+    """
     model.train()
     for layer in model.modules():
-        if (own := list(layer.parameters(recurse=False))) and not any(one.requires_grad for one in own):
+        own = list(layer.parameters(recurse=False))
+        frozen = bool(own) and not any(one.requires_grad for one in own)
+        if frozen or (keep_statistics and isinstance(layer, nn.modules.batchnorm._BatchNorm)):  # noqa: SLF001 - of all ranks
             layer.eval()
 
 

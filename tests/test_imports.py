@@ -39,6 +39,7 @@ def scorecard(tmp_path_factory):
         "gate CARD --audit quick",
         "gallery GALLERY",
         "history GALLERY",
+        "search --example",
     ],
 )
 def test_a_quick_command_imports_nothing_heavy(command, scorecard):

@@ -87,7 +87,7 @@ class Search:
             probe=self._proxies,
             epochs=self._schedule[-1],
         )
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._late:
             self.store.bury()
             candidates = self.store.candidates()
             if most is not None and sum(one.state != "running" for one in candidates) >= most:
@@ -189,8 +189,9 @@ class Search:
         return self._probes[key]
 
     def __post_init__(self) -> None:
-        """Proxies are worked out once a genome."""
+        """Proxies are worked out once a genome; a training for which no time is left ends the run."""
         self._probes: dict[str, dict[str, float]] = {}
+        self._late = False
 
     def _trained(self, candidate: Candidate, others: Sequence[Candidate], deadline: float) -> Candidate:
         """Rung after rung, as long as it is among the best and there is time."""
@@ -198,6 +199,7 @@ class Search:
         for epochs in self._schedule:
             if not any(rung.epochs == epochs for rung in candidate.rungs) or epochs == self._schedule[-1]:
                 if self._too_long(candidate, others, epochs, deadline):
+                    self._late = True
                     return candidate if not candidate.rungs else _stopped(candidate, "the time was up")
                 candidate = self._rung(candidate, epochs)
             place, n = halving.rank(candidate, others, epochs, constraints.netscore)

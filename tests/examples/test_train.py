@@ -233,6 +233,16 @@ def test_of_a_frozen_model_the_statistics_stay_as_well_as_the_weights(run, tmp_p
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"fc.weight", "fc.bias"}
 
 
+def test_statistics_are_kept_where_that_is_asked_while_all_weights_are_trained(run, tmp_path):
+    options = ("--model", "timm:test_resnet", "--size", "16", "--epochs", "1")
+    assert run(*options, out="first.safetensors")[0] == 0
+    code, said = run(*options, "--init", tmp_path / "first.safetensors", "--keep-statistics")
+    assert code == 0, said
+    before, after = weights(tmp_path / "first.safetensors"), weights(tmp_path / "out.safetensors")
+    kept = {name for name in before if torch.equal(before[name], after[name])}
+    assert kept == {name for name in before if "running" in name or "num_batches" in name}
+
+
 @pytest.mark.parametrize(("option", "value"), [("--seed", "-1"), ("--epochs", "0"), ("--rate", "nan"), ("--hold", "1")])
 def test_numbers_out_of_range_are_refused(run, capsys, option, value):
     with pytest.raises(SystemExit, match="2"):

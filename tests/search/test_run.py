@@ -15,6 +15,7 @@ from efficiency360.search.constraints import parse_constraints
 from efficiency360.search.data import open_images
 from efficiency360.search.latency import ALLOWANCE
 from efficiency360.search.proxies import proxies
+from efficiency360.search.run import Search
 from efficiency360.search.training import train
 from efficiency360.searched import Searched
 from efficiency360.subject.load import load_subject
@@ -116,6 +117,17 @@ def test_the_result_reads_back_and_its_page_is_the_same_each_time(done):
     assert "<script" not in page
     assert all(one.name in page for one in result.candidates)
     assert "How good the probes were" in page
+    hostile = kept.model_copy(update={"title": "<script>alert(1)</script>", "classes": ("<b>", "x"), "data": "<i>"})
+    assert "<script" not in search_page.render(hostile)
+    assert "<i>:" not in search_page.render(hostile)
+
+
+def test_a_run_ends_once_no_time_is_left_for_the_next_training(tmp_path, monkeypatch):
+    reporter, constraints = Silent(), parse_constraints(CONTENT, "c")
+    search(constraints, "digits-train", tmp_path, Wishes(seconds=60, most=2, threads=1), reporter)
+    monkeypatch.setattr(Search, "_too_long", lambda *_: True)
+    result = search(constraints, "digits-train", tmp_path, Wishes(seconds=60, threads=1), reporter)
+    assert len(result.candidates) <= 3 + sum(one.state == "rejected" for one in result.candidates)
 
 
 def test_a_limit_on_latency_that_nothing_meets_is_refused_with_the_nearest(tmp_path):
