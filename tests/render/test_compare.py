@@ -384,8 +384,8 @@ def test_the_kept_audits_make_a_page_with_all_their_headlines_and_figures():
     cards = [read_scorecard(REPORTS / f"efficientnet-lite{index}") for index in range(3)]
     view = view_of(*cards)
     assert [row.name for row in view.headline][:3] == ["cost.params", "cost.macs", "cost.weights_bytes"]
-    assert len(view.headline) == 11
-    assert len([figure for figure in view.figures if figure.drawing]) == 6
-    assert not view.notes
+    assert len(view.headline) == 14
+    assert len([figure for figure in view.figures if figure.drawing]) == 12
+    assert [note.reason for note in view.notes] == ["of transparency.random_auc neither more nor less is better"]
     for row in view.headline:
         assert all(cell.outcome for cell in row.cells[1:])
