@@ -100,9 +100,16 @@ def test_throughput_is_images_over_time_at_each_batch():
 def test_the_roof_is_the_slower_of_arithmetic_and_traffic():
     findings = measure()
     assert one(findings, "roofline_fraction", batch=1).value == pytest.approx((MACS / 1e9) / 4e-3)
-    slow_copy = measure(roof=np.array([1e12, 1e6]))
+    slow_copy = measure(roof=np.array([1e12, 2e7]))
     moved = 4 * (PARAMS + 2 * ACTIVATIONS + ELEMENTS)
-    assert one(slow_copy, "roofline_fraction", batch=1).value == pytest.approx((moved / 1e6) / 4e-3)
+    assert one(slow_copy, "roofline_fraction", batch=1).value == pytest.approx((moved / 2e7) / 4e-3)
+
+
+def test_a_fraction_that_cannot_be_is_left_out_and_named():
+    findings = measure(roof=np.array([1e12, 1e3]))
+    assert not [m for m in findings.measurements if m.name == "speed.roofline_fraction"]
+    assert "roof_too_low" in caveats(findings)
+    assert "roof_too_low" not in caveats(measure())
 
 
 @pytest.mark.parametrize("change", [{"cost.macs": None}, {"cost.coverage": np.array([0.5])}, {"roof": None}])

@@ -128,7 +128,12 @@ def _energy(timed: Timed) -> Iterator[Measurement]:
         )
 
 
-def _roofline(timed: Timed) -> Iterator[Measurement]:
+def _roofline(timed: Timed) -> list[Measurement]:
+    """The fractions that can be: a model that is faster than its roof tells that the roof was measured too low."""
+    return [found for found in _fractions(timed) if found.interval is not None and found.interval.low <= 1]
+
+
+def _fractions(timed: Timed) -> Iterator[Measurement]:
     """The roof's time over the median's, for one image and for the batch with the highest rate."""
     best = max(timed.batches, key=lambda batch: batch / float(timed.runs(batch)[0].mean()))
     for batch in dict.fromkeys((1, best)):
@@ -252,6 +257,12 @@ def _not_measurable(timed: Timed) -> Iterator[Caveat]:
     if timed.roof_ms(1) is None:
         text = "The distance from the roof is not known: the model's compute was not counted in full (axis cost)."
         yield Caveat(id="speed.roof_missing", severity="info", text=text)
+    elif len(_roofline(timed)) < len(list(_fractions(timed))):
+        text = (
+            "The distance from the roof is not known: the model is faster than the roof that was measured, on a busy"
+            " machine or because its numbers stay in the cache."
+        )
+        yield Caveat(id="speed.roof_too_low", severity="info", text=text)
     if not len(evidence.get("start_s", np.array([]))):
         text = "The cold start was not measured: that takes a process of its own and speed.cold_starts above 0."
         yield Caveat(id="speed.cold_start_missing", severity="info", text=text)
