@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efficiency360.search.analytic import cost_of
 from efficiency360.search.inquisitor import plain
+from efficiency360.search.latency import LatencyModel
 from efficiency360.search.lightest import told
 from efficiency360.search.optuna_draws import distributions, optuna, params
 from efficiency360.search.predictor import AccuracyModel
 from efficiency360.search.proxy_names import NAMES
 from efficiency360.search.records import all_seen, gains_of, seen_of
-from efficiency360.search.score import overshoot
+from efficiency360.search.score import Seen, overshoot
 from efficiency360.search.space import key_of
 from efficiency360.searched import Correlation, Neighbour, Price
 from efficiency360.statistics.correlation import spearman
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from efficiency360.search.score import Seen
     from efficiency360.search.space import Genome, SearchSpace
     from efficiency360.searched import Candidate
 
@@ -84,12 +85,17 @@ def _importance(space: SearchSpace, rows: Sequence[tuple[Genome, float]]) -> dic
     return {gene: round(float(share), 4) for gene, share in shares.items()}
 
 
-def prices(space: SearchSpace, candidates: Sequence[Candidate]) -> Iterator[Price]:
-    """What each limit did; accuracy of those it kept from training is as expected from all that were trained."""
+def prices(space: SearchSpace, candidates: Sequence[Candidate], front: Sequence[Candidate]) -> Iterator[Price]:
+    """What each limit did to the models looked at, and to those one step from the front.
+
+    The latter were mostly left out before they were looked at. Accuracy of those that a limit kept from training is as
+    expected from all that were trained.
+    """
     schedule = space.constraints.training.schedule
     seen = all_seen(candidates, schedule)
     model = AccuracyModel(space, schedule[-1])
     ready = model.learn(seen)
+    seen += _beyond(space, seen, front)
     missed = [{key for key, by in overshoot(one, space.constraints.limits).items() if by > 0} for one in seen]
     for key in ("latency_p95_ms", "macs", "params", "memory_mb", "accuracy"):
         limit = getattr(space.constraints.limits, key)
@@ -104,10 +110,27 @@ def prices(space: SearchSpace, candidates: Sequence[Candidate]) -> Iterator[Pric
         yield price
 
 
+def _beyond(space: SearchSpace, seen: Sequence[Seen], front: Sequence[Candidate]) -> list[Seen]:
+    """The neighbours of the front that were not looked at, with costs in closed form and latency as predicted."""
+    timed = [(space.spec(one.genome), one.latency_ms, one.p95_ms or one.latency_ms) for one in seen if one.latency_ms]
+    times = LatencyModel([spec for spec, _, _ in timed], [ms for _, ms, _ in timed], [p95 / ms for _, ms, p95 in timed])
+    known = {one.key for one in seen}
+    found: dict[str, Seen] = {}
+    for genome in (other for model in front for _, other in space.neighbours(model.genome)):
+        if (key := key_of(genome)) not in known:
+            cost, ms = cost_of(space.spec(genome)), times.predict(space.spec(genome))
+            p95 = None if ms is None else ms * times.jitter
+            found[key] = Seen(genome, key, cost.macs, cost.params, cost.memory_bytes, latency_ms=ms, p95_ms=p95)
+    return list(found.values())
+
+
 def neighbours(
-    space: SearchSpace, candidates: Sequence[Candidate], front: Sequence[Candidate]
+    space: SearchSpace, candidates: Sequence[Candidate], front: Sequence[Candidate], late: Collection[int]
 ) -> tuple[list[Neighbour], int]:
-    """Of each front model the neighbours that were looked at and why they are not on it, and how many were not."""
+    """Of each front model the neighbours that were looked at and why they are not on it, and how many were not.
+
+    `late` are the numbers of those that left the front when they were timed again.
+    """
     by_key = {key_of(one.genome): one for one in candidates}
     there = {key_of(one.genome) for one in front}
     found, untried = [], 0
@@ -119,9 +142,20 @@ def neighbours(
                 untried += 1
             elif key not in there:
                 change = f"{gene} {plain(model.genome[gene])} -> {plain(genome[gene])}"
-                why = other.why or _beaten(other, front)
+                why = other.why or _missing(space, other, late) or _beaten(other, front)
                 found.append(Neighbour(of=model.number, gene=gene, change=change, why=why, number=other.number))
     return found, untried
+
+
+def _missing(space: SearchSpace, other: Candidate, late: Collection[int]) -> str:
+    """The limit that a candidate misses most; empty where it misses none."""
+    if other.number in late:
+        return "timed again, its 95th percentile may be over the limit"
+    missed = {key: by for key, by in overshoot(seen_of(other), space.constraints.limits).items() if by > 0}
+    if not missed or not other.rungs:
+        return ""
+    worst = max(missed, key=lambda key: missed[key])
+    return f"{other.rungs[-1].accuracy:.1%}, and it misses limits.{worst} by {missed[worst]:.0%}"
 
 
 def _beaten(other: Candidate, front: Sequence[Candidate]) -> str:
@@ -132,7 +166,7 @@ def _beaten(other: Candidate, front: Sequence[Candidate]) -> str:
         if model.latency_ms is not None and model.rungs[-1].accuracy >= accuracy and model.latency_ms <= ms:
             there = f"{model.rungs[-1].accuracy:.1%} at {model.latency_ms:.3g} ms"
             return f"{accuracy:.1%} at {ms:.3g} ms: {model.name} is as right and as fast ({there})"
-    return f"{accuracy:.1%} at {ms:.3g} ms, but it misses a limit"
+    return f"{accuracy:.1%} at {ms:.3g} ms; timed again beside the front, it was no longer ahead"
 
 
 def nearest(space: SearchSpace, candidates: Sequence[Candidate]) -> str:

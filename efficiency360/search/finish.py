@@ -52,7 +52,7 @@ def finish(space: SearchSpace, images: Images, store: Store, asked: Asked, repor
     models, left = _measured(space, candidates)
     members = [one for one in candidates if one.number in {model.number for model in models}]
     schedule = space.constraints.training.schedule
-    rejected, untried = explain.neighbours(space, candidates, members)
+    rejected, untried = explain.neighbours(space, candidates, members, {one.number for one in left})
     result = Searched(
         title=space.constraints.title,
         strategy=asked.strategy,
@@ -74,7 +74,7 @@ def finish(space: SearchSpace, images: Images, store: Store, asked: Asked, repor
             one.predicted_ms / one.latency_ms - 1 for one in candidates if one.predicted_ms and one.latency_ms
         ),
         importance=explain.importance(space, all_seen(candidates, schedule)),
-        prices=tuple(explain.prices(space, candidates)),
+        prices=tuple(explain.prices(space, candidates, members)),
         neighbours=tuple(rejected),
         untried=untried,
         nearest="" if models else explain.nearest(space, candidates),

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.errors import InputError
-from efficiency360.search.score import overshoot
+from efficiency360.search.score import feasible, overshoot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,12 +68,15 @@ class Draws:
         self._package, self._space = package, space
         self._distributions = distributions(space)
         self._study = package.create_study(sampler=sampler, directions=["maximize", "minimize"])
-        self._told = 0
+        self._told: set[str] = set()
 
     def learn(self, seen: Sequence[Seen]) -> None:
-        """Tell what is new; `seen` only grows."""
-        for one in seen[self._told :]:
+        """Tell what is new and decided: trained, or over a limit; what another process is still at is told later."""
+        for one in seen:
             done = one.accuracy is not None and one.latency_ms is not None
+            if one.key in self._told or not (done or not feasible(one, self._space.constraints.limits)):
+                continue
+            self._told.add(one.key)
             trial = self._package.trial.create_trial(
                 state=self._package.trial.TrialState.COMPLETE if done else self._package.trial.TrialState.PRUNED,
                 values=[one.accuracy, math.log(one.latency_ms or 1.0)] if done else None,
@@ -82,7 +85,6 @@ class Draws:
                 constraints=overshoot(one, self._space.constraints.limits),
             )
             self._study.add_trial(trial)
-        self._told = max(self._told, len(seen))
 
     def draw(self) -> Genome:
         """A candidate; it may be one that was seen."""

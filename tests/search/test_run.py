@@ -25,7 +25,7 @@ pytest.importorskip("optuna", reason="pip install efficiency360[search]")
 
 CONTENT = {
     "channels": 1,
-    "limits": {"accuracy": 0.05, "latency_p95_ms": 2000, "params": 9000},
+    "limits": {"accuracy": 0.05, "latency_p95_ms": 2000, "params": 6000},
     "training": {"epochs": 2, "rungs": 2, "keep_one_of": 2, "batch": 64, "rate": 5e-3, "smoothing": 0, "flip": False},
     "space": {
         "size": [8],
@@ -88,6 +88,14 @@ def test_every_front_model_keeps_every_limit_when_measured_again(done):
         assert one.params <= limits["params"]
         assert one.rungs[-1].accuracy >= limits["accuracy"]
     assert sum(model.chosen for model in result.front) == 1
+
+
+def test_a_limit_that_cuts_the_space_is_told_with_what_it_keeps_away(done):
+    result, _, _ = done
+    by_limit = {price.limit: price for price in result.prices}
+    assert set(by_limit) == set(CONTENT["limits"])
+    assert by_limit["params"].alone >= 1
+    assert by_limit["latency_p95_ms"].missed == 0
 
 
 def test_who_misses_a_ceiling_is_never_trained(done):
