@@ -181,6 +181,15 @@ class TestPackages:
         assert found.advice.endswith("pip install nvidia-ml-py")
         assert packages.obstacle(software) == ""
 
+    def test_an_extra_without_its_packages_says_what_it_adds_and_how_to_get_it(self, healthy, monkeypatch):
+        monkeypatch.setattr(packages, "installed", lambda name: None if name == "onnxruntime" else "1.0")
+        lines = packages.optional(healthy, nvidia=False).lines
+        assert line(lines, "extra search").mark is Mark.OK
+        found = line(lines, "extra onnx")
+        assert found.mark is Mark.NOTE
+        assert found.found == "onnxruntime not installed; adds ONNX models"
+        assert found.advice == "pip install 'efficiency360[onnx]'"
+
     def test_a_gpu_is_shown_with_its_name_memory_and_number_types(self, healthy):
         lines = list(packages.devices(replace(healthy, devices=(CPU, GPU)), nvidia=True))
         assert line(lines, "cuda:0").found == "H100 with 85 GB: computes in float32, bfloat16, float16"

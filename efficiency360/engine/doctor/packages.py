@@ -27,7 +27,13 @@ _WITHOUT = {
     "torchattacks": "Without it there are no attacks (robustness axis).",
 }
 _ADDS = {"nvidia-ml-py": "the energy that an NVIDIA GPU takes"}
-_LATER = "onnx and onnxruntime (ONNX models), optuna (search), ray (several machines), weasyprint (reports as PDF)"
+_EXTRAS = {
+    "onnx": (("onnx", "onnx2torch", "onnxruntime"), "ONNX models"),
+    "transformers": (("transformers",), "folders of transformers"),
+    "pdf": (("weasyprint",), "reports as PDF"),
+    "search": (("optuna",), "e360 search"),
+}
+"""Packages of each extra, and what it adds."""
 _LEAVE_GPU_OUT = "To leave a GPU out, set CUDA_VISIBLE_DEVICES to nothing; if that does not help, install torch anew."
 _ALL_DTYPES = 3
 
@@ -53,8 +59,7 @@ def obstacle(software: Software) -> str:
 def optional(software: Software, *, nvidia: bool) -> Section:
     """The packages that would add something. `nvidia`: there is such a GPU."""
     lines = (_optional(name, software.packages[name], nvidia=nvidia) for name in OPTIONAL)
-    later = Line(Mark.NOTE, "not used yet", f"{_LATER}: no need to install them")
-    return Section("Optional packages", (*lines, later))
+    return Section("Optional packages", (*lines, *map(_extra, _EXTRAS)))
 
 
 def devices(software: Software, *, nvidia: bool) -> Iterator[Line]:
@@ -135,6 +140,16 @@ def _optional(name: str, found: Package, *, nvidia: bool) -> Line:
     if name == "nvidia-ml-py" and nvidia:
         return Line(Mark.MISSING, name, "not installed", f"It {adds}: pip install {name}")
     return Line(Mark.NOTE, name, f"not installed; {adds}, and there is none here")
+
+
+def _extra(name: str) -> Line:
+    """Whether an extra's packages are installed; what is wrong with one, its own command tells."""
+    packages, adds = _EXTRAS[name]
+    missing = [package for package in packages if installed(package) is None]
+    if missing:
+        advice = f"pip install 'efficiency360[{name}]'"
+        return Line(Mark.NOTE, f"extra {name}", f"{', '.join(missing)} not installed; adds {adds}", advice)
+    return Line(Mark.OK, f"extra {name}", f"adds {adds}")
 
 
 def _device(device: Device) -> Line:
