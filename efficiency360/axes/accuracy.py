@@ -55,7 +55,10 @@ class Accuracy(Axis):
         return Workload(images, self.batch_size)
 
     def observe(self, subject: Subject, data: ImageStream | None, run: Run) -> Iterator[Evidence]:
-        """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch; `again`: the first batch anew."""
+        """Yield `logits` (B, K) float32 and `readable` (B,) bool, batch by batch; `again`: the first batch anew.
+
+        `earliest` and `earliest_again` (G, K): what it answered before all else, when it was loaded, and answers now.
+        """
         import torch  # noqa: PLC0415 - only the worker has torch
 
         if data is None:
@@ -69,6 +72,7 @@ class Accuracy(Axis):
                 run.progress(batch.start + len(batch.readable), len(data))
             if first is not None:
                 yield {"again": subject.logits(subject.to_input(first.images)).float().cpu().numpy()}
+            yield subject.asked_first_again()
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:
         """Compare `logits` (N, K) with the labels of the N images.
@@ -186,7 +190,7 @@ def _asked_again(evidence: Evidence) -> Iterator[Caveat]:
     """Compare the answers to the first images with those to the same images at the end.
 
     Raises:
-        AxisError: more than a tenth of the predictions changed.
+        AxisError: more than a tenth of the predictions changed, or all of what it was asked first of all.
     """
     again = evidence.get("again", evidence["logits"][:0])
     before = evidence["logits"][: len(again)]
@@ -199,6 +203,20 @@ def _asked_again(evidence: Evidence) -> Iterator[Caveat]:
     if changed:
         text = f"{said}: its answers depend on what came before, or on chance."
         yield Caveat(id="accuracy.answers_change", severity="critical", text=text)
+    elif "earliest" in evidence and _turned(evidence["earliest"], evidence["earliest_again"]):
+        raise AxisError(
+            "asked again at the end, it gave another class to all that it was asked first, when it was loaded: its"
+            " answers depend on what came before, or on chance"
+        )
+
+
+def _turned(before: NDArray[np.generic], after: NDArray[np.generic]) -> bool:
+    """Whether every prediction changed, and logits by more than a tenth of the largest."""
+    if before.shape != after.shape:
+        return True
+    scale = np.abs(before[np.isfinite(before)]).max(initial=0)
+    far = not np.allclose(before, after, rtol=0, atol=_CHANGED * scale, equal_nan=True)
+    return far and bool((before.argmax(axis=1) != after.argmax(axis=1)).all())
 
 
 def _check_finite(logits: NDArray[np.float64], rows: NDArray[np.int64], labels: Labels) -> None:

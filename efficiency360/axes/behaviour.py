@@ -56,11 +56,7 @@ class Behaviour(Axis):
             return select_logits(subject.module(given), subject.output, len(given))
 
         yield ask_again(subject.module, answer, subject.normalised(images), run.seed)
-        if subject.first is not None:
-            asked, answered = subject.first
-            with torch.inference_mode():
-                again = answer(asked.clone())
-            yield {"earliest": answered.float().cpu().numpy(), "earliest_again": again.float().cpu().numpy()}
+        yield subject.asked_first_again()
 
     def measure(self, evidence: Evidence, labels: Labels | None) -> Findings:  # noqa: ARG002
         """Turn differences into caveats.

@@ -49,7 +49,7 @@ class Trial:
     interruptible: bool
 
     def run(self, module: nn.Module, batch: tuple[int, int] | None, *, may_be_fixed: bool) -> Runnable:
-        """Run on two grey images, no fewer and no more at once than `batch` says.
+        """Run on two images of noise, no fewer and no more at once than `batch` says.
 
         Where nothing is said, a program (`may_be_fixed`) that does not run on two images and on three is tried with
         other numbers up to 32, the usual ones first.
@@ -94,8 +94,11 @@ class Trial:
         return Runnable(batched, *self._answer(batched, None), caveats)
 
     def _answer(self, module: nn.Module, output: int | str | None, n: int = _BATCH) -> tuple[Tensor, Tensor]:
-        """Grey images as the module takes them, and its logits."""
-        images = torch.full((n, self.preprocess.channels, *self.preprocess.size), 0.5, device=self.device)
+        """Images of noise as the module takes them, and its logits."""
+        noise = torch.rand(
+            (n, self.preprocess.channels, *self.preprocess.size), generator=torch.Generator().manual_seed(0)
+        )
+        images = noise.to(self.device)
         shape = "x".join(map(str, images.shape[1:]))
         failed = f"the model does not run on a {shape} input"
         with answering(failed, way_on=_hint, interruptible=self.interruptible), torch.inference_mode():

@@ -101,6 +101,18 @@ class Subject:
         """
         return select_logits(self.module(self.normalised(images)), self.output, len(images))
 
+    @torch.inference_mode()
+    def asked_first_again(self) -> dict[str, NDArray[np.float32]]:
+        """`earliest` and `earliest_again` (N, K): what it answered before all else, and answers now to the same images.
+
+        Empty where it is not known what it was asked first.
+        """
+        if self.first is None:
+            return {}
+        asked, answered = self.first
+        again = select_logits(self.module(asked.clone()), self.output, len(asked))
+        return {"earliest": answered.float().cpu().numpy(), "earliest_again": again.float().cpu().numpy()}
+
 
 def weights_dtype(module: nn.Module) -> torch.dtype:
     """The type of a module's first floating-point weight, which its input has to match; float32 without weights."""

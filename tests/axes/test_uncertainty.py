@@ -312,5 +312,9 @@ def test_the_predictions_of_accuracy_are_used_and_not_made_again(tmp_path):
         "evidence/uncertainty.samples.npz",
     ]
     batches = [line for line in (tmp_path / "out/run.log").read_text().splitlines() if line.startswith("forward")]
-    loaded, asked_again, labelled = ["forward 2"], ["forward 2"] * 3 + ["forward 1"], ["forward 32", "forward 8"]
-    assert batches == [*loaded, *asked_again, *labelled, "forward 32", "forward 10"]
+    loaded, asked_again, labelled = (
+        ["forward 2"],
+        ["forward 2"] * 3 + ["forward 1", "forward 2"],
+        ["forward 32", "forward 8", "forward 32", "forward 2"],
+    )
+    assert batches == [*loaded, *asked_again, *labelled, "forward 10"]

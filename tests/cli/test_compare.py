@@ -28,7 +28,7 @@ def test_it_prints_a_table_and_writes_a_page_where_it_says(e360, audits):
     assert answer.out.endswith("comparison: e360-out/comparison.html\n")
     page = (audits / "e360-out/comparison.html").read_text()
     assert "+55.6 %" in page
-    assert page.count('class="chart scatter"') == 6
+    assert page.count('class="chart scatter"') == 12
 
 
 def test_models_of_one_name_are_told_apart_by_their_folders(e360, audits):

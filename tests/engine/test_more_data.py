@@ -111,7 +111,8 @@ def test_no_more_foreign_images_than_asked_for_are_seen(data, net, tmp_path):
     card = audit(net, data, textures, ood_images=12, batch_size=8, out=tmp_path / "out")
     assert separation(card, "textures").n == 52
     forwards = [line for line in (tmp_path / "out/run.log").read_text().splitlines() if line.startswith("forward")]
-    asked_again, labelled = ["forward 2"] * 3 + ["forward 1", "forward 2"], ["forward 32", "forward 8", "forward 32"]
+    asked_again = ["forward 2"] * 3 + ["forward 1", "forward 2"]
+    labelled = ["forward 32", "forward 8", "forward 32", "forward 2"]
     assert forwards == ["forward 2", *asked_again, *labelled, *["forward 8", "forward 4"] * 2]
 
 
