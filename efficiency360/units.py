@@ -17,6 +17,8 @@ _DIFFERENCES = frozenset(
         "uncertainty.ece",
         "privacy.dp_cost",
         "fairness.accuracy_gap",
+        "fairness.adversarial_accuracy_gap",
+        "fairness.corruption_accuracy_gap",
         "fairness.calibration_difference",
         "fairness.demographic_parity_difference",
         "fairness.equal_opportunity_difference",
