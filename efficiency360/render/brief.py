@@ -142,7 +142,7 @@ def _of_rule(view: RuleView, speech: Speech) -> Step:
         "what": speech.what(view),
         "rule": result.rule,
         "limit": limit(view, speech.words, speech.say),
-        "value": together(quantity(result.measured, view.unit)) if result.measured is not None else "",
+        "value": together(speech.say(quantity(result.measured, view.unit))) if result.measured is not None else "",
         "compared": speech.say(compared(result, view.unit)),
         "needed": f"{result.needed or 0:,}",
         "n": f"{(view.measurement.n if view.measurement else None) or 0:,}",
@@ -164,7 +164,7 @@ def _less_urgent(view: RuleView, speech: Speech) -> Step:
     if result.waiver is not None and result.waiver.active:
         said = words["waived"].format(owner=result.waiver.owner, expires=result.waiver.expires, what=speech.what(view))
         return Step(said)
-    value = together(quantity(result.measured or 0.0, view.unit))
+    value = together(speech.say(quantity(result.measured or 0.0, view.unit)))
     told = {"what": speech.what(view), "value": value, "rule": result.rule}
     hint = words["hint"].get(result.measurement.partition(".")[0], "")
     return Step(words["warned"].format(limit=limit(view, speech.words, speech.say), **told), hint)
@@ -213,7 +213,8 @@ def _what_now(card: Scorecard, lights: Sequence[Light], views: Sequence[RuleView
         return str(words["evidence"].format(what=speech.what(worst)))
     if worst.result.comparison or worst.result.measured is None:
         return str(words["regain"].format(what=speech.what(worst)))
-    value, asked = together(quantity(worst.result.measured, worst.unit)), limit(worst, speech.words, speech.say)
+    value = together(speech.say(quantity(worst.result.measured, worst.unit)))
+    asked = limit(worst, speech.words, speech.say)
     return str(words["improve"].format(what=speech.what(worst), value=value, limit=asked))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.business import Amount
-from efficiency360.render.money import amount_of, approximately, money
+from efficiency360.render.money import amount_of, approximately, called, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -227,7 +227,7 @@ def _cell(amount: Amount, unit: str, found: Business, words: Words) -> Cell:
     if amount.low == amount.high:
         return Cell(value)
     low, high = _number(unit, amount.low), _number(unit, amount.high)
-    return Cell(value, words["range"][unit].format(low=low, high=high, currency=currency))
+    return Cell(value, words["range"][unit].format(low=low, high=high, currency=called(currency, words)))
 
 
 def _number(unit: str, value: float) -> str:

@@ -9,19 +9,26 @@ Its words are in `templates/history.<language>.toml`; where things stand in a fi
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup, escape
+
 from efficiency360.render import html, text
 from efficiency360.render.charts.scales import step
+from efficiency360.render.language import speech, visible
+from efficiency360.render.naming import told_of
 from efficiency360.render.timeline import arrange
+from efficiency360.render.translation import catalogue
 from efficiency360.render.wording import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from efficiency360.judge.history import History
-    from efficiency360.render.timeline import Spot, Strip
+    from efficiency360.render.timeline import Spot, Strip, Teller
+    from efficiency360.render.wording import Language
 
 WIDTH, HEIGHT = 640, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 86, 12, 14, 24
@@ -67,7 +74,7 @@ class Figure:
     bottom: float = HEIGHT - _BOTTOM
 
 
-def render(history: History, language: str = "en") -> str:
+def render(history: History, language: Language = "en") -> str:
     """The page; the same history gives the same bytes. Everything in it is taken to be hostile.
 
     Args:
@@ -75,9 +82,32 @@ def render(history: History, language: str = "en") -> str:
         language: `en` or `ja`.
     """
     said = words("history", language)
-    view = arrange(history, said)
+    view = arrange(history, said, _teller(language))
     figures = {block.axis: [figure(strip) for strip in block.strips] for block in view.blocks}
-    return html.fill("history.html.j2", h=said, view=view, figures=figures, width=WIDTH, height=HEIGHT)
+    return html.fill("history.html.j2", language, h=said, view=view, figures=figures, width=WIDTH, height=HEIGHT)
+
+
+def _teller(language: Language) -> Teller:
+    """Reasons in a language: the catalogue has words for `here` and `the baseline`, for which the names are put in."""
+    known = catalogue(language)
+    if known is None:
+        return told_of
+    say = speech(language)["say"]
+    here, there = (known.whole(place) or place for place in ("here", "the baseline"))
+    places = re.compile(f"{re.escape(here)}|{re.escape(there)}")
+
+    def tell(reason: str, names: Sequence[str], reference: str) -> str:
+        said = say(reason)
+        if said == _foreign(reason):
+            return _foreign(told_of(reason, names, reference))
+        named = {here: ", ".join(names), there: reference}
+        return Markup(places.sub(lambda match: escape(visible(named[match[0]])), said))  # noqa: S704 - escaped
+
+    return tell
+
+
+def _foreign(said: str) -> Markup:
+    return Markup('<span lang="en">{}</span>').format(visible(said))
 
 
 def figure(strip: Strip) -> Figure:

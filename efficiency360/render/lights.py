@@ -79,7 +79,7 @@ def sentence(found: Measurement, words: Mapping[str, Any], title: str, say: Call
     """What a measurement says, as a sentence of its own where there is one."""
     blanks = {
         **{key: told(value) if key == EPS else say(middle(str(value), _NAMED)) for key, value in found.params.items()},
-        "value": together(_counted(found, words["light"]["counts"]) or quantity(found.value, found.unit)),
+        "value": together(_counted(found, words["light"]["counts"]) or say(quantity(found.value, found.unit))),
         "points": f"{100 * found.value:.1f}".removesuffix(".0"),
         "share": _SHARES.get(str(found.params.get("stat")), ""),
         "title": title,

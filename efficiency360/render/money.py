@@ -24,4 +24,9 @@ def approximately(value: float) -> str:
 
 def money(value: float, currency: str, words: Mapping[str, Any]) -> str:
     """A sum as the language of `words` writes it: `EUR 12,345`."""
-    return str(words["format"]["money"].format(currency=currency, amount=amount_of(value)))
+    return str(words["format"]["money"].format(currency=called(currency, words), amount=amount_of(value)))
+
+
+def called(currency: str, words: Mapping[str, Any]) -> str:
+    """A currency as the language of `words` calls it; its code where that has no other name for it."""
+    return str(words.get("currency", {}).get(currency, currency))

@@ -11,6 +11,7 @@ from efficiency360.records import FRAMEWORK_AXES
 from efficiency360.render import text
 from efficiency360.render.business import assumptions
 from efficiency360.render.github_text import code, sentence
+from efficiency360.render.translation import catalogue
 from efficiency360.render.wording import words
 from efficiency360.statistics.power import images_for_limit
 from efficiency360.units import margin, quantity
@@ -52,13 +53,14 @@ def render(spec: AuditSpec, *, audit: str, command: str, language: str = "en") -
     names = words("history", language)
     page = _environment().get_template(f"plan.{language}.md.j2")
     return page.render(
-        title=sentence(spec.title),
-        description=sentence(spec.description or spec.title),
+        title=sentence(_told(spec.title, language)),
+        description=sentence(_told(spec.description or spec.title, language)),
         audit=audit,
         command=code(command).strip("`"),
         device=_device(spec, said),
         axes=said["separator"].join(names["axes"].get(axis, axis) for axis in _in_order(spec)),
-        rules=[_rule(rule, said, names) for rule in spec.rules],
+        count=len(spec.axes),
+        rules=[_rule(rule, said, names, language) for rule in spec.rules],
         images=[one for rule in spec.rules for one in _images(rule)],
         assumptions=list(assumptions(spec.business, words("business", language))) if spec.business else [],
     )
@@ -90,22 +92,28 @@ def _device(spec: AuditSpec, said: Words) -> str:
     return str(said["device"].format(threads=threads, batches=said["separator"].join(map(str, batches))))
 
 
-def _rule(rule: RuleSpec, said: Words, names: Words) -> dict[str, str]:
-    which = text.joined(dict(rule.params))
+def _rule(rule: RuleSpec, said: Words, names: Words, language: str) -> dict[str, str]:
+    which = _told(text.joined(dict(rule.params)), language)
     title = names["measurements"].get(rule.measurement, text.title(rule.measurement))
     return {
         "id": code(rule.id),
-        "what": sentence(title) + (f" ({sentence(which)})" if which else ""),
-        "limit": sentence(_limit(rule, said)),
+        "what": sentence(title) + (said["which"].format(which=sentence(which)) if which else ""),
+        "limit": sentence(_limit(rule, said, language)),
         "severity": said["severity"][rule.severity],
-        "rationale": sentence(rule.rationale),
+        "rationale": sentence(_told(rule.rationale, language)),
     }
 
 
-def _limit(rule: RuleSpec, said: Words) -> str:
+def _told(written: str, language: str) -> str:
+    """What e360 ships in the language; what somebody else wrote as it is."""
+    known = catalogue(language)
+    return (known and known.whole(written)) or written
+
+
+def _limit(rule: RuleSpec, said: Words, language: str) -> str:
     unit = unit_of(rule.measurement)
     if not rule.no_worse_than_baseline:
-        return str(said[rule.bound].format(limit=quantity(rule.limit, unit)))
+        return str(said[rule.bound].format(limit=_told(quantity(rule.limit, unit), language)))
     if not rule.limit:
         return str(said["no_worse_at_all"])
     return str(said[rule.bound].format(limit=_margin(rule.limit, unit, said)))

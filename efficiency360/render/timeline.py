@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from efficiency360.render import text
@@ -10,12 +11,13 @@ from efficiency360.render.naming import told_of
 from efficiency360.units import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from efficiency360.judge.history import History, Scores, Trend
     from efficiency360.records import Interval
 
     Words = Mapping[str, Any]
+    Teller = Callable[[str, Sequence[str], str], str]
 
 
 @dataclass(frozen=True)
@@ -92,22 +94,27 @@ class View:
     notes: tuple[str, ...]
 
 
-def arrange(history: History, words: Words) -> View:
+def arrange(history: History, words: Words, tell: Teller = told_of) -> View:
     """A history for reading.
 
     Args:
         history: the releases and their trends.
         words: of the section `history` in the language of the reader.
+        tell: says why two numbers cannot be compared, of which releases; see `told_of`.
     """
     notes: dict[str, int] = {}
-    names = [f"{index} ({release.name})" for index, release in enumerate(history.releases, start=1)]
+    names = [words["named"].format(number=index, name=one.name) for index, one in enumerate(history.releases, start=1)]
     blocks = tuple(
         Block(
             axis,
             words["axes"].get(axis, axis),
             (
                 *(_score(one, words, notes) for one in history.scores if one.axis == axis and any_of(one.points)),
-                *(_strip(trend, words, names, notes) for trend in history.trends if trend.axis == axis),
+                *(
+                    _strip(trend, words, names, partial(_told, notes, tell))
+                    for trend in history.trends
+                    if trend.axis == axis
+                ),
             ),
         )
         for axis in history.axes
@@ -156,7 +163,11 @@ def _note(reason: str, notes: dict[str, int]) -> int:
     return notes.setdefault(reason, len(notes) + 1)
 
 
-def _strip(trend: Trend, words: Words, names: Sequence[str], notes: dict[str, int]) -> Strip:
+def _told(notes: dict[str, int], tell: Teller, reason: str, name: str, before: str) -> int:
+    return _note(tell(reason, (name,), before), notes)
+
+
+def _strip(trend: Trend, words: Words, names: Sequence[str], told: Callable[[str, str, str], int]) -> Strip:
     spots = []
     before = ""
     for index, point in enumerate(trend.points):
@@ -166,7 +177,7 @@ def _strip(trend: Trend, words: Words, names: Sequence[str], notes: dict[str, in
             continue
         note, outcome = 0, ""
         if isinstance(point.against, str):
-            note = _note(told_of(point.against, (names[index],), before), notes)
+            note = told(point.against, names[index], before)
         elif point.against is not None:
             outcome = point.against.outcome
         low, high = _ends(row.interval)

@@ -98,7 +98,7 @@ def test_the_cost_is_told_with_its_range_and_with_what_it_leaves_out(lead):
     assert "365,000,000 images" in said
     assert "JPY 608,400 (JPY 486,600 to 760,500)" in said
     assert "energy costs is not in this figure" in said
-    assert "608,400 JPY\uff08486,600\uff5e760,500 JPY\uff09" in lead(costs(), "ja")[0]
+    assert "608,400 \u5186\uff08486,600\uff5e760,500 \u5186\uff09" in lead(costs(), "ja")[0]
 
 
 def test_what_was_not_measured_is_neither_a_number_nor_zero(priced, lead):
@@ -215,7 +215,7 @@ def test_times_are_as_exact_as_they_are_known():
 
 
 def test_money_is_written_as_the_language_writes_it():
-    assert [money(1500, "JPY", words("business", language)) for language in LANGUAGES] == ["JPY 1,500", "1,500 JPY"]
+    assert [money(1500, "JPY", words("business", language)) for language in LANGUAGES] == ["JPY 1,500", "1,500 \u5186"]
 
 
 def test_the_words_are_valid_toml_without_a_script():

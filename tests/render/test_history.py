@@ -161,3 +161,37 @@ def test_every_axis_and_headline_has_words_in_both_languages(past):
         said = words("history", language)
         for block in arrange(past(), said).blocks:
             assert block.title == said["axes"][block.axis]
+
+
+def test_the_japanese_page_says_no_more_in_english_than_names(past):
+    root = tree(past(), "ja")
+    for style in root.iter("style"):
+        style.text = ""
+    said = [one for one in root.itertext() if re.search(r"\b[a-z]{3,} [a-z]{2,}|points| to ", one)]
+    assert said == []
+
+
+def test_reasons_are_numbered_and_name_the_releases_in_both_languages(past):
+    for language, named in (("en", "4 (v4)"), ("ja", "4\uff08v4\uff09")):
+        (reasons,) = tree(past(), language).xpath("//ol[@class='reasons']")
+        told = ["".join(one.itertext()) for one in reasons]
+        assert [one.partition(" ")[0] for one in told] == [f"[{number}]" for number in range(1, len(told) + 1)]
+        assert any(named in one for one in told)
+
+
+def test_a_reason_without_a_translation_is_marked_as_english():
+    tell = history_page._teller("ja")
+    told = tell("it <rained> here and snowed there", ("2 (b)",), "1 (a)")
+    assert told == '<span lang="en">it &lt;rained&gt; in 2 (b) and snowed in 1 (a)</span>'
+    told = tell("the axis cost is version 2 here and 1 in the baseline", ("<b>",), "<a>")
+    assert "&lt;b&gt;" in told
+    assert "&lt;a&gt;" in told
+    assert "<" not in told
+
+
+def test_settings_that_differ_are_told_one_by_one():
+    told = history_page._teller("ja")(
+        "the settings differ: a.x is 1 here and 2 there, a.y is not set here and 3 there", ("B",), "A"
+    )
+    assert re.findall(r"[A-Za-z.]+[^A-Za-z]*B[^A-Za-z]*A", told)
+    assert "not set" not in told

@@ -161,6 +161,7 @@ def test_kept_reports_are_japanese_throughout(folder: Path) -> None:
         for cell in cells
     }
     assert [one for one in said if prose.search(one) and one not in names] == []
+    assert [one for one in said if re.search(r"\d (points?|images/s|nats|s)\b", one)] == []
 
 
 def test_what_has_no_translation_is_marked_as_english(card_of: Callable[..., Scorecard], cost: AxisRecord) -> None:

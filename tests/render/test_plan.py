@@ -125,3 +125,10 @@ def test_what_stands_in_the_audit_file_is_text_in_the_plan(spec):
 )
 def test_units_are_those_of_the_measurements(name, unit):
     assert plan.unit_of(name) == unit
+
+
+def test_the_shipped_pilot_is_japanese_in_the_japanese_plan_and_what_somebody_wrote_stays(spec):
+    page = re.sub(r"`[^`]+`", "", rendered(spec(), "ja"))
+    assert re.findall(r"[A-Za-z]+ [a-z]+ [a-z]+", page) == []
+    mine = spec(why=("Below nine in ten right,", "Below what we promised,"))
+    assert "Below what we promised, people check" in rendered(mine, "ja")

@@ -179,17 +179,17 @@ PARAMS = (
     (", attribute=image brightness, group=0.2 to 0.3", "（属性=画像の明るさ、群=0.2 to 0.3）"),
 )
 ENDS = (
-    (" is 5.11 ms and keeps the limit, at most 1 s", "は 5.11 ms で、限界値（1 秒以下）を満たしています。"),
+    (" is 5.11 ms and keeps the limit, at most 1 s", "は 5.11 ms で、基準値（1 秒以下）を満たしています。"),
     (
         " is 5.11 ms (95 % interval 4.76 to 5.4 ms) and keeps the limit, at most 1 s",
-        "は 5.11 ms（95 % 信頼区間 4.76～5.4 ms）で、限界値（1 秒以下）を満たしています。",
+        "は 5.11 ms（95 % 信頼区間 4.76～5.4 ms）で、基準値（1 秒以下）を満たしています。",
     ),
     (
         (
             " is 0.984 s (95 % interval 0.9 to 1.2 s) and is too uncertain to tell: the interval reaches across the"
             " limit, at most 1 s"
         ),
-        "は 0.984 秒（95 % 信頼区間 0.9～1.2 秒）で、信頼区間が限界値（1 秒以下）をまたぐため、判定できません。",
+        "は 0.984 秒（95 % 信頼区間 0.9～1.2 秒）で、信頼区間が基準値（1 秒以下）をまたぐため、判定できません。",
     ),
     (
         (
@@ -211,7 +211,7 @@ def test_a_rules_sentence_is_translated_whole_whatever_its_params(
     rule: str, params: str, named: str, end: str, told: str
 ) -> None:
     said = japanese().whole(f"{rule}Latency{params}{end}")
-    assert said == f"{'規則 answers-in-time：' if rule else ''}推論レイテンシ{named}{told}"
+    assert said == f"{'合格基準 answers-in-time：' if rule else ''}推論レイテンシ{named}{told}"
 
 
 @pytest.mark.parametrize(("params", "_"), PARAMS)
@@ -318,7 +318,7 @@ def test_what_is_noted_beside_a_limit_stands_after_the_sentence_and_groups_of_ou
         " best 1.469 and up with 91.1 % (84.8 % to 95.0 %, 124 images)"
     )
     told = speech("ja")["told"](said)
-    assert "限界値（20 ポイント以下）を満たしています。補足：最低は「1 未満」の 84.3 %" in told
+    assert "基準値（20 ポイント以下）を満たしています。補足：最低は「1 未満」の 84.3 %" in told
     assert "最高は「1.469 以上」の 91.1 %" in told
 
 
