@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def _hostile(card: Scorecard) -> Scorecard:
     content["subject"] |= {"name": long, "arch": HOSTILE, "file": RIGHT_TO_LEFT + HOSTILE}
     content["dataset"] |= {"name": HOSTILE + RIGHT_TO_LEFT * 20, "groups": [long, HOSTILE, RIGHT_TO_LEFT]}
     content["verdict"]["reasons"] = [HOSTILE, long, RIGHT_TO_LEFT * 40, *content["verdict"]["reasons"]]
-    names = iter([HOSTILE, long, RIGHT_TO_LEFT * 30] * 200)
+    names = chain([HOSTILE, long, RIGHT_TO_LEFT * 30] * 200, repeat(HOSTILE))
     for axis in content["axes"]:
         axis["caveats"] = [{"id": HOSTILE, "severity": "critical", "text": next(names)} for _ in range(3)]
         for series in axis["series"]:
