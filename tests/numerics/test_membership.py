@@ -56,7 +56,9 @@ def test_references_that_never_saw_the_members_make_the_attack_stronger():
     features, labels = blobs(1, n=600)
     labels = torch.where(torch.rand(600, generator=torch.Generator().manual_seed(0)) < 0.3, (labels + 1) % 3, labels)
     member = np.arange(600) < 150
-    net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 3))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 3))
     optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
     for _ in range(300):
         optimiser.zero_grad()
