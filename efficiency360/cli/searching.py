@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from efficiency360.cli.progress import Live
 from efficiency360.render.text import plain
 
 if TYPE_CHECKING:
@@ -15,46 +15,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-    from rich.progress import TaskID
 
     from efficiency360.searched import Candidate, Searched
 
 
-class Watching:
+class Watching(Live):
     """A `Reporter` of a search on standard error: a bar for what is being done, a line for each candidate."""
 
     def __init__(self, console: Console) -> None:
-        self._console, self._began = console, time.monotonic()
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24))
-        self._progress = Progress(
-            *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        """Begin to draw."""
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the terminal as it was."""
-        self._progress.stop()
+        super().__init__(console)
+        self._since = time.monotonic()
 
     def stage(self, text: str) -> None:
-        """A stage begins."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(plain(text), total=None)
-
-    def progress(self, done: int, total: int) -> None:
-        """It is this far."""
-        if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total)
+        """A stage begins; nothing moves by itself, for models are timed in this very process."""
+        self._begin(plain(text), still=True)
 
     def found(self, candidate: Candidate, front: Sequence[Candidate]) -> None:
         """A candidate has ended; the front as it is now."""
         shown = " | ".join(f"{one.rungs[-1].accuracy:.1%} {one.latency_ms or 0:.3g} ms" for one in front[:6])
-        minutes = (time.monotonic() - self._began) / 60
+        minutes = (time.monotonic() - self._since) / 60
         said = candidate.why or (f"{candidate.rungs[-1].accuracy:.1%}, trained to the end" if candidate.rungs else "")
         self._say(f"{minutes:5.1f} min  {candidate.name} {candidate.state}: {said}  (front: {shown or 'none yet'})")
 

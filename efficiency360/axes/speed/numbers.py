@@ -32,7 +32,7 @@ def measurements(timed: Timed) -> Iterator[Measurement]:
     yield from _memory(timed)
     yield from _cold_start(timed)
     yield from _energy(timed)
-    yield from _roofline(timed)
+    yield from (fraction for fraction in _fractions(timed) if not _above_roof(fraction))
     for variant in timed.variants:
         yield from _variant(timed, variant)
 
@@ -128,9 +128,9 @@ def _energy(timed: Timed) -> Iterator[Measurement]:
         )
 
 
-def _roofline(timed: Timed) -> list[Measurement]:
-    """The fractions that can be: a model that is faster than its roof tells that the roof was measured too low."""
-    return [found for found in _fractions(timed) if found.interval is not None and found.interval.low <= 1]
+def _above_roof(fraction: Measurement) -> bool:
+    """Whether the model is faster than its roof, for certain: then the roof was measured too low."""
+    return fraction.interval is not None and fraction.interval.low > 1
 
 
 def _fractions(timed: Timed) -> Iterator[Measurement]:
@@ -257,7 +257,7 @@ def _not_measurable(timed: Timed) -> Iterator[Caveat]:
     if timed.roof_ms(1) is None:
         text = "The distance from the roof is not known: the model's compute was not counted in full (axis cost)."
         yield Caveat(id="speed.roof_missing", severity="info", text=text)
-    elif len(_roofline(timed)) < len(list(_fractions(timed))):
+    elif any(map(_above_roof, _fractions(timed))):
         text = (
             "The distance from the roof is not known: the model is faster than the roof that was measured, on a busy"
             " machine or because its numbers stay in the cache."
