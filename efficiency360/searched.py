@@ -182,6 +182,8 @@ class Searched(Record):
     """Whether accuracy is the mean over classes."""
     guessing: float = 0.0
     """The accuracy that always answering with the most frequent class would reach on the images to be judged on."""
+    together: tuple[str, ...] = ()
+    """Columns: images that share a value in one of them are in one part."""
     machine: Machine
     cost: Cost
     candidates: tuple[Candidate, ...]

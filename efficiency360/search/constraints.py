@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     Ratios = tuple[float, ...]
     Attentions = tuple[Attention, ...]
     Flags = tuple[bool, ...]
+    Texts = tuple[str, ...]
 else:
     Counts = _list(Count)
     Ratios = _list(Annotated[Number, Field(gt=0, le=16)])
     Attentions = _list(Attention)
     Flags = _list(StrictBool)
+    Texts = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=16)]
 
 
 class Limits(Record):
@@ -85,7 +87,9 @@ class Training(Record):
 
     Of the candidates on a rung one of `keep_one_of` goes on. `balanced` makes all classes weigh alike, in training and
     in accuracy, which is then the mean over classes: rare defects count as much as good parts. `hold` is the share of
-    images that candidates are compared on, `test` the share that only the front is measured on, in the end.
+    images that candidates are compared on, `test` the share that only the front is measured on, in the end. Images
+    that share a value in a column of `keep_together` stay in one part; unless it is given, those of columns with names
+    such as patient_id.
     """
 
     epochs: Annotated[StrictInt, Field(ge=1, le=10000)] = 27
@@ -97,6 +101,7 @@ class Training(Record):
     smoothing: Share = 0.1
     flip: StrictBool = True
     balanced: StrictBool = False
+    keep_together: Texts | None = None
     hold: Annotated[Number, Field(ge=0.05, le=0.5)] = 0.2
     test: Annotated[Number, Field(ge=0.05, le=0.5)] = 0.2
 

@@ -12,10 +12,14 @@ from efficiency360.dataset.formats import open_dataset
 from efficiency360.dataset.members import SPLIT, has_members, membership
 from efficiency360.dataset.preprocess import Preprocess
 from efficiency360.dataset.stream import ImageStream
+from efficiency360.dataset.together import joined, personal
 from efficiency360.errors import InputError
+from efficiency360.spec import suggest
 from efficiency360.words import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from efficiency360.dataset.core import Dataset
@@ -63,6 +67,8 @@ class Images:
     """Of each image: 0 to learn from, 1 to choose by, 2 to be judged on."""
     channels: int
     threads: int = 2
+    together: tuple[str, ...] = ()
+    """Columns: images that share a value in one of them are in one part."""
     _sized: dict[int, Sized] = field(default_factory=dict)
 
     @property
@@ -121,10 +127,12 @@ class Images:
 def open_images(source: str, training: Training, *, channels: int, threads: int = 2) -> Images:
     """Open the images of a search and decide what they are for, by class, always the same way.
 
-    Where a column `split` says what is to be trained on, the others are those to be judged on.
+    Where a column `split` says what is to be trained on, the others are those to be judged on. Images that share a
+    value in a column of `training.keep_together` are in one part only.
 
     Raises:
-        InputError: no labels, one class, or too few images for a search to mean anything.
+        InputError: no labels, one class, no such column, a split that parts what belongs together, or too few images
+            for a search to mean anything.
     """
     data = open_dataset(source)
     if data.labels is None:
@@ -134,24 +142,53 @@ def open_images(source: str, training: Training, *, channels: int, threads: int 
     if len(classes) < 2:  # noqa: PLR2004 - a choice needs two
         raise InputError(f"{source}: all {len(data)} images are '{one_line(classes[0])}'; a search needs two classes")
     labels = np.array([classes.index(name) for name in names])
-    images = Images(data, classes, labels, _split(data, labels, training), channels, threads)
+    together = personal(data.columns) if training.keep_together is None else training.keep_together
+    images = Images(data, classes, labels, _split(data, labels, together, training), channels, threads, together)
     _check(images, source, training)
     return images
 
 
-def _split(data: Dataset, labels: NDArray[np.int64], training: Training) -> NDArray[np.int8]:
+def _split(data: Dataset, labels: NDArray[np.int64], together: tuple[str, ...], training: Training) -> NDArray[np.int8]:
     chance = np.random.default_rng(_SEED)
     part = np.zeros(len(labels), np.int8)
-    known = np.full(len(labels), -1)
+    groups = _groups(data, together)
+    judged = training.test
     if has_members(data):
-        known = membership(data.columns[SPLIT]).astype(np.int64)
-        part[known == 0] = 2
-    for label in range(int(labels.max()) + 1):
-        rows = chance.permutation(np.flatnonzero((labels == label) & (part == 0)))
-        judged = 0 if (known == 0).any() else round(training.test * len(rows))
-        part[rows[:judged]] = 2
-        part[rows[judged : judged + round(training.hold * len(rows))]] = 1
+        part[membership(data.columns[SPLIT]) == 0] = 2
+        judged = 0.0
+        _check_leak(data, groups, part)
+    counts = np.bincount(labels)
+    rarest = np.full(int(groups.max()) + 1, counts.argmax())
+    for label in np.argsort(-counts, kind="stable"):
+        rarest[groups[labels == label]] = label
+    for label in range(len(counts)):
+        drawn = chance.permutation(np.unique(groups[(rarest[groups] == label) & (part == 0)]))
+        sizes = np.bincount(groups)[drawn]
+        middle = (sizes.cumsum() - sizes / 2) / max(1, sizes.sum())
+        where = np.where(middle < judged, 2, np.where(middle < judged + training.hold, 1, 0))
+        for which in (1, 2):
+            part[np.isin(groups, drawn[where == which])] = which
     return part
+
+
+def _groups(data: Dataset, columns: Sequence[str]) -> NDArray[np.int64]:
+    """The group (N,) of each image, for what may not be parted."""
+    for name in columns:
+        if name not in data.columns:
+            hint = suggest(name, map(one_line, data.columns))
+            raise InputError(f"training.keep_together: the data has no column '{one_line(name)}'{hint}")
+    return joined([data.columns[name] for name in columns], len(data))
+
+
+def _check_leak(data: Dataset, groups: NDArray[np.int64], part: NDArray[np.int8]) -> None:
+    """Refuse a split whose images to be judged on belong together with others."""
+    both = np.intersect1d(groups[part == 2], groups[part == 0])  # noqa: PLR2004 - the third part
+    if len(both):
+        one, other = (data.files[np.flatnonzero((groups == both[0]) & (part == which))[0]] for which in (0, 2))
+        raise InputError(
+            f"{data.name}: its column '{SPLIT}' parts what training.keep_together keeps together, {len(both)} times"
+            f" ({one_line(one)} and {one_line(other)}): move these to one side, or leave the column out"
+        )
 
 
 def _check(images: Images, source: str, training: Training) -> None:

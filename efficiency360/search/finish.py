@@ -64,6 +64,7 @@ def finish(space: SearchSpace, images: Images, store: Store, asked: Asked, repor
         images=images.counts,
         balanced=space.constraints.training.balanced,
         guessing=images.guessing(balanced=space.constraints.training.balanced),
+        together=images.together,
         machine=_machine(space),
         cost=_cost(store, candidates, asked.no_energy),
         candidates=tuple(candidates),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from efficiency360.dataset.members import TRAINED, UNSEEN
+from efficiency360.dataset.together import joined, personal
 from efficiency360.errors import AxisError
 from efficiency360.words import one_line
 
@@ -22,12 +23,6 @@ if TYPE_CHECKING:
     from efficiency360.dataset import Labels
 
 COLUMN = "split"
-PERSONAL = frozenset(
-    f"{who}{end}"
-    for who in ("patient", "lesion", "subject", "person", "participant", "identity", "case", "study")
-    for end in ("", "_id", "id")
-) | {"group_id"}
-"""Columns of these names, whatever their case, say whose images belong together."""
 TRAIN, TEST = 1, 2
 _PARTS = {**dict.fromkeys(TRAINED, TRAIN), **dict.fromkeys(UNSEEN, TEST)}
 _NEITHER = frozenset({"val", "valid", "validation", "dev"})
@@ -73,7 +68,7 @@ def split(labels: Labels, share: float, seed: int, together: Sequence[str] | Non
             small to train or to test.
     """
     columns = _columns(labels, together)
-    groups = _joined([labels.groups[name] for name in columns], len(labels.files))
+    groups = joined([labels.groups[name] for name in columns], len(labels.files))
     given, how = _given(labels)
     if given is None:
         part, how = _drawn(labels, groups, share, seed), f"drawn, {share:.0%} of each class to test"
@@ -87,7 +82,7 @@ def split(labels: Labels, share: float, seed: int, together: Sequence[str] | Non
 
 def _columns(labels: Labels, together: Sequence[str] | None) -> tuple[str, ...]:
     if together is None:
-        return tuple(name for name in labels.groups if name.lower() in PERSONAL)
+        return personal(labels.groups)
     for name in together:
         if name not in labels.groups:
             known = ", ".join(one_line(one, _LONGEST) for one in labels.groups) or "none"
@@ -115,25 +110,6 @@ def _parts(said: Sequence[str], files: Sequence[str]) -> NDArray[np.int8]:
                 " is left out)"
             )
     return np.array([_PARTS.get(word, 0) for word in words], np.int8)
-
-
-def _joined(columns: Sequence[Sequence[str]], n: int) -> NDArray[np.int64]:
-    """The group (N,) of each image: images that share a value in any column, directly or through others."""
-    root = list(range(n))
-
-    def find(one: int) -> int:
-        while root[one] != one:
-            root[one] = root[root[one]]
-            one = root[one]
-        return one
-
-    for column in columns:
-        first: dict[str, int] = {}
-        for index, value in enumerate(column):
-            if value.strip():
-                root[find(index)] = find(first.setdefault(value, index))
-    _, numbers = np.unique([find(index) for index in range(n)], return_inverse=True)
-    return numbers.astype(np.int64)
 
 
 def _drawn(labels: Labels, groups: NDArray[np.int64], share: float, seed: int) -> NDArray[np.int8]:
