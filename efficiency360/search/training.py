@@ -34,12 +34,19 @@ _ANSWERING = 256
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after training, and of each class (K,) how many of the images to choose by are right, of how many."""
+    """A model after training, and of each class (K,) how many of the images to choose by are right, of how many.
+
+    `seconds` is what training and answering took.
+    """
 
     model: nn.Module
     right: NDArray[np.int64]
     n: NDArray[np.int64]
     seconds: float
+
+
+def _unseen(_done: int, _total: int) -> None:
+    """Nobody watches."""
 
 
 def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
@@ -49,20 +56,34 @@ def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
     epochs: int,
     *,
     seed: int = 0,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Callable[[int, int], None] = _unseen,
 ) -> Trained:
-    """Train from random weights for some epochs.
+    """Train an architecture from random weights for some epochs."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Normalised(TurboViT(spec), data)
+    return fit(model, data, training, epochs, classes=spec.classes, seed=seed, progress=progress)
+
+
+def fit(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
+    model: nn.Module,
+    data: Sized,
+    training: Training,
+    epochs: int,
+    *,
+    classes: int,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = _unseen,
+) -> Trained:
+    """Train a model of images in [0, 1] for some epochs, from the weights that it has.
 
     A loss that is no longer finite ends it early; the model then answers as it does.
     """
     began = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Normalised(TurboViT(spec), data)
     optimiser = _optimiser(model, training)
     pixels, labels = torch.from_numpy(data.train.pixels), torch.from_numpy(data.train.labels)
-    weights = _weights(data.train.labels, spec.classes) if training.balanced else None
+    weights = _weights(data.train.labels, classes) if training.balanced else None
     steps = epochs * math.ceil(len(labels) / training.batch)
     model.train()
     step = 0
@@ -82,7 +103,7 @@ def train(  # noqa: PLR0913 - what, on what, how, how long; the rest by name
             optimiser.step()
             step += 1
         progress(min(step, steps), steps)
-    return Trained(model, *answered(model, data.choose, spec.classes), time.perf_counter() - began)
+    return Trained(model, *answered(model, data.choose, classes), time.perf_counter() - began)
 
 
 class Normalised(torch.nn.Module):
