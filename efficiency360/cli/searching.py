@@ -44,14 +44,14 @@ class Watching(Live):
 def show(result: Searched, out: Path, console: Console) -> None:
     """The front as a table, and where everything is."""
     names = {one.number: one for one in result.candidates}
-    table = Table(title="Front: no other model is as right and as fast", title_justify="left")
-    for head in ("model", "accuracy", "p50 ms", "p95 ms, bound", "MACs", "parameters", "NetScore"):
-        table.add_column(head, justify="left" if head == "model" else "right")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for head in ("model", "accuracy %", "p50 ms", "p95 ms at most", "MACs", "params", "NetScore"):
+        table.add_column(head, justify="left" if head == "model" else "right", no_wrap=True)
     for model in result.front:
         one, around = names[model.number], model.judged_interval
         table.add_row(
-            f"{one.name}{' (chosen)' if model.chosen else ''}",
-            f"{model.judged:.1%} [{around.low:.1%}, {around.high:.1%}]",
+            f"{one.name}{' *' if model.chosen else ''}",
+            f"{100 * model.judged:.1f} [{100 * around.low:.1f}, {100 * around.high:.1f}]",
             f"{model.latency.p50_ms:.3g}",
             "not bounded" if model.p95_bound_ms is None else f"{model.p95_bound_ms:.3g}",
             f"{one.macs / 1e6:.3g} M",
@@ -59,7 +59,14 @@ def show(result: Searched, out: Path, console: Console) -> None:
             f"{model.netscore:.1f}",
         )
     if result.front:
+        console.print("The front: no other model is as right and as fast (* the chosen one)", highlight=False)
         console.print(table)
+    if any(model.chosen and model.judged_interval.low <= result.guessing for model in result.front):
+        console.print(
+            f"The chosen model is not surely better than always giving one answer ({result.guessing:.1%}).",
+            style="yellow",
+            highlight=False,
+        )
     looked = sum(one.state != "running" for one in result.candidates)
     trained = sum(one.state == "trained" for one in result.candidates)
     console.print(
