@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,17 +33,31 @@ if TYPE_CHECKING:
     from efficiency360.subject.info import SubjectInfo
     from efficiency360.subject.request import SubjectRequest
 
+_SLOW_S, _TIMES = 300.0, 10
+
 
 class Stoppable(Worker):
-    """A worker whose wait ends within a second of `stop`, also where another thread waits."""
+    """A worker whose wait ends within a second of `stop`, also where another thread waits, and whose turns end."""
 
     def __init__(self, log: Path, *, stop: threading.Event, strict: bool) -> None:
         super().__init__(log, strict=strict)
         self._stop = stop
+        self._longest_s = self._ends = math.inf
+
+    def observe(self, asked: Observation) -> Evidence:
+        """Take a turn; one that hangs ends after ten times what was asked, and what one slow answer may take more."""
+        self._longest_s = _SLOW_S + _TIMES * sum(float(asked.settings[name]) for name in ("seconds", "warm_s"))
+        self._ends = time.monotonic() + self._longest_s
+        try:
+            return super().observe(asked)
+        finally:
+            self._ends = math.inf
 
     def _look(self) -> float:
         if self._stop.is_set():
             raise AxisError("it was stopped")
+        if time.monotonic() >= self._ends:
+            raise AxisError(f"no answer for {self._longest_s:.0f} seconds, so it hangs")
         return super()._look()
 
 

@@ -299,6 +299,39 @@ def net():
 """
 
 
+HANGS = """
+import time
+from torch import nn
+class Hangs(nn.Flatten):
+    left = 500
+    def forward(self, x):
+        self.left -= 1
+        while self.left < 0:
+            time.sleep(0.1)
+        return super().forward(x)
+def net():
+    return nn.Sequential(Hangs(), nn.Linear(64, 2))
+"""
+
+
+def test_a_model_that_hangs_while_it_is_timed_is_told_by_name(tmp_path, monkeypatch):
+    monkeypatch.setattr("efficiency360.engine.contender._SLOW_S", 1.0)
+    file = tmp_path / "hangs.py"
+    file.write_text(HANGS)
+    given = [f"{file}:net"]
+    requests = [request_subject(given[0], SubjectOptions(input=(1, 8, 8)))]
+    (one,), _ = line_up(requests, given, tmp_path / "run.log", strict=False)
+    try:
+        one.start()
+        for turn in range(9):
+            one.run(turn, 1e-3)
+        with pytest.raises(UndecidedError, match=r"net: failed while it was timed: no answer for \d+ seconds"):
+            one.run(9, 0.4)
+        assert one.executor._process is None
+    finally:
+        one.executor.close()
+
+
 def test_a_worker_that_waits_for_its_turn_uses_no_processor(tmp_path):
     file = tmp_path / "parallel.py"
     file.write_text(PARALLEL)
