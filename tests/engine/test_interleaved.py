@@ -314,6 +314,11 @@ def net():
 """
 
 
+def _run_on(one):
+    for turn in range(400):
+        one.run(turn, 0.05)
+
+
 def test_a_model_that_hangs_while_it_is_timed_is_told_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr("efficiency360.engine.contender._SLOW_S", 1.0)
     file = tmp_path / "hangs.py"
@@ -323,10 +328,8 @@ def test_a_model_that_hangs_while_it_is_timed_is_told_by_name(tmp_path, monkeypa
     (one,), _ = line_up(requests, given, tmp_path / "run.log", strict=False)
     try:
         one.start()
-        for turn in range(9):
-            one.run(turn, 1e-3)
         with pytest.raises(UndecidedError, match=r"net: failed while it was timed: no answer for \d+ seconds"):
-            one.run(9, 0.4)
+            _run_on(one)
         assert one.executor._process is None
     finally:
         one.executor.close()
