@@ -6,7 +6,7 @@ none of them saw: difference of balanced accuracy, whole groups (`training.keep_
 non-inferior where all of the 95 % interval is above -1 point. The trained FasterViT-0 is kept in WEIGHTS and taken up
 from there.
 Needs: pip install fastervit
-Run: python benchmarks/non_inferior.py constraints.toml --data LEARN --judge UNSEEN --search FOLDER --weights fv.pt
+Run: python examples/tile_inspector/non_inferior.py CONSTRAINTS --data LEARN --judge UNSEEN --search FOLDER
 """
 
 from __future__ import annotations
