@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efficiency360.engine.doctor.machine import free_bytes
 from efficiency360.engine.environment import memory_bytes
 from efficiency360.engine.wall import Plan
 from efficiency360.engine.wall.landlock import of_python
+from efficiency360.groups import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from efficiency360.groups import free_bytes, kib
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -53,37 +55,13 @@ def reset_peaks(device: torch.device) -> None:
 
 
 def process_available() -> int:
-    """Bytes of main memory that this process may still take: what the system has left, within its control group."""
-    return min(_system_available(), _group_available())
+    """Bytes of main memory that this process may still take, within its control groups; many where nobody tells."""
+    free = free_bytes()
+    return _UNLIMITED if free is None else free
 
 
 def _status(key: str) -> int | None:
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
+        return kib(Path("/proc/self/status"), key)
+    except (OSError, ValueError):
         return None
-    found = (int(line.split()[1]) * _KIB for line in lines if line.startswith(f"{key}:"))
-    return next(found, None)
-
-
-def _system_available() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _UNLIMITED
-    return next((int(line.split()[1]) * _KIB for line in lines if line.startswith("MemAvailable:")), _UNLIMITED)
-
-
-def _group_available() -> int:
-    """What the limits of the process's control group leave (version 2, then 1)."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            texts = [(Path("/sys/fs/cgroup") / name).read_text(encoding="ascii").strip() for name in (limit, used)]
-        except OSError:
-            continue
-        if all(text.isdigit() for text in texts):
-            return max(0, int(texts[0]) - int(texts[1]))
-    return _UNLIMITED

@@ -218,42 +218,6 @@ class TestPackages:
 
 
 class TestMachine:
-    @pytest.fixture
-    def limits(self, tmp_path):
-        """A root where this process is in a control group within another."""
-
-        def write(**files):
-            for name, text in {"proc/self/cgroup": "4:memory:/x\n0::/outer/inner\n", **files}.items():
-                path = tmp_path / name.replace("__", ".")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            return tmp_path
-
-        return write
-
-    def test_the_tightest_limit_of_processors_around_this_process_counts(self, limits):
-        groups = "sys/fs/cgroup/outer"
-        root = limits(**{f"{groups}/inner/cpu__max": "max 100000\n", f"{groups}/cpu__max": "150000 100000\n"})
-        assert machine.quota(root) == 1.5
-        assert machine.quota(limits(**{f"{groups}/cpu__max": "max 100000\n"})) is None
-
-    def test_a_machine_without_control_groups_has_no_limit(self, tmp_path):
-        assert machine.quota(tmp_path) is None
-        assert machine.free_bytes(tmp_path) is None
-
-    def test_free_memory_is_within_the_limit_and_caches_do_not_count(self, limits):
-        group = "sys/fs/cgroup/outer"
-        root = limits(**{"proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n"})
-        assert machine.free_bytes(root) == 8_000_000 * 1024
-        root = limits(
-            **{
-                f"{group}/memory__max": "1000000000\n",
-                f"{group}/memory__current": "700000000\n",
-                f"{group}/memory__stat": "anon 1\ninactive_file 200000000\n",
-            }
-        )
-        assert machine.free_bytes(root) == 500_000_000
-
     def test_what_this_process_does_is_not_the_load_of_others(self):
         readings = iter(
             [{"busy_s": 0.0, "worker_s": 0.0, "steal_s": 1.0}, {"busy_s": 1.0, "worker_s": 0.4, "steal_s": 1.0}]

@@ -10,16 +10,11 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from efficiency360.engine.environment import cpu_name, default_threads, memory_bytes
 from efficiency360.engine.host import Host, energy_sensors
+from efficiency360.groups import ROOT, free_bytes, kib, memory_limit, quota
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_ROOT = Path("/")
-_KIB = 1024
 _PEAK = 64 << 20
 _WATCH_S = 0.3
 _TIMER_READS = 2000
@@ -62,7 +57,7 @@ class Machine:
 def look() -> Machine:
     """Look at this machine; takes a third of a second, most of it to see how busy it is."""
     host = Host()
-    limit = _group_limit()
+    limit = memory_limit()
     return Machine(
         cpu=cpu_name(),
         processors=os.cpu_count() or 1,
@@ -70,7 +65,7 @@ def look() -> Machine:
         quota=quota(),
         memory_bytes=min(memory_bytes(), limit) if limit else memory_bytes(),
         free_bytes=free_bytes(),
-        nvidia=(_ROOT / "dev/nvidiactl").exists(),
+        nvidia=(ROOT / "dev/nvidiactl").exists(),
         compiler=shutil.which(compiler_name()),
         headers=Path(sysconfig.get_path("include"), "Python.h").exists(),
         timer_step_s=timer_step_s(),
@@ -107,68 +102,9 @@ def peak_resets() -> bool:
     """Whether the most memory that a process has held can be counted anew, as each stretch of a measurement needs."""
     try:
         block = b"e" * _PEAK
-        high = _kib(_ROOT / "proc/self/status", "VmHWM")
+        high = kib(ROOT / "proc/self/status", "VmHWM")
         del block
-        (_ROOT / "proc/self/clear_refs").write_text("5", encoding="ascii")
-        return _kib(_ROOT / "proc/self/status", "VmHWM") <= high - _PEAK // 2
+        (ROOT / "proc/self/clear_refs").write_text("5", encoding="ascii")
+        return kib(ROOT / "proc/self/status", "VmHWM") <= high - _PEAK // 2
     except (OSError, ValueError):
         return False
-
-
-def _kib(file: Path, key: str) -> int:
-    """The number behind `key:`, in bytes."""
-    for line in file.read_text("utf-8", "replace").splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) * _KIB
-    raise ValueError(f"{file} does not tell {key}")
-
-
-def free_bytes(root: Path = _ROOT) -> int | None:
-    """Memory that programs may still take, within the limits of this process's control groups."""
-    try:
-        free = _kib(root / "proc/meminfo", "MemAvailable")
-    except (OSError, ValueError):
-        return None
-    return min([free, *_group_left(root)])
-
-
-def quota(root: Path = _ROOT) -> float | None:
-    """Processors that the control groups of this process may use at a time; None where they set no limit."""
-    limits = [text.split() for text in _group_texts(root, "cpu.max")]
-    return min((int(most) / int(period) for most, period in limits if most != "max"), default=None)
-
-
-def _group_limit(root: Path = _ROOT) -> int | None:
-    return min((int(text) for text in _group_texts(root, "memory.max") if text != "max"), default=None)
-
-
-def _group_left(root: Path) -> Iterator[int]:
-    """What each limited control group has left; file caches do not count, for they give way."""
-    for group in _groups(root):
-        try:
-            most, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            if most != "max":
-                yield max(0, int(most) - int(used) + int(stat.get("inactive_file", 0)))
-        except (OSError, ValueError):
-            continue
-
-
-def _group_texts(root: Path, name: str) -> Iterator[str]:
-    for group in _groups(root):
-        try:
-            yield (group / name).read_text().strip()
-        except OSError:
-            continue
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """This process's control group (version 2) and those around it."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    top = root / "sys/fs/cgroup"
-    for own in (line.removeprefix("0::/") for line in lines if line.startswith("0::/")):
-        yield top / own
-        yield from (parent for parent in (top / own).parents if parent.is_relative_to(top))
