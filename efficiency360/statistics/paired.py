@@ -114,26 +114,20 @@ def paired_bootstrap(
     return Bootstrap(value, draws, floor)
 
 
-def mean_difference(  # noqa: PLR0913 - resampling has its own three
+def mean_difference(
     a: NDArray[np.floating] | NDArray[np.bool_],
     b: NDArray[np.floating] | NDArray[np.bool_],
     *,
     rng: np.random.Generator,
-    weights: NDArray[np.floating] | None = None,
     resamples: int = 2000,
     span: float = 1.0,
 ) -> Bootstrap:
-    """Bootstrap the mean of a - b, or its mean weighted by `weights` (N,) >= 0, which go with their images.
+    """Bootstrap the mean of a - b.
 
-    A weighted mean is resampled by its linear part, w (d - mean) / mean(w). `span`: how far apart an image's two
-    numbers can be, if more than is seen; used only where few images differ.
+    `span`: how far apart an image's two numbers can be, if more than is seen; used only where few images differ.
     """
     d = a.astype(np.float64) - b
-    if weights is None:
-        return _of_means(d, float(d.mean()), np.ones(len(d)), rng, resamples, span_of(a, b, span))
-    shares = weights / weights.mean()
-    value = float(np.mean(shares * d))
-    return _of_means(value + shares * (d - value), value, shares, rng, resamples, span_of(a, b, span), d)
+    return _of_means(d, float(d.mean()), np.ones(len(d)), rng, resamples, span_of(a, b, span))
 
 
 def group_means_difference(  # noqa: PLR0913 - resampling has its own three

@@ -192,21 +192,6 @@ class TestMeanDifference:
         assert there.value == -back.value
         assert there.interval().low == pytest.approx(-back.interval().high, abs=0.005)
 
-    def test_equal_weights_change_nothing(self):
-        a, b = answers(rng(2), 500, 0.1, 0.02)
-        plain, weighted = (mean_difference(a, b, rng=rng(), weights=w) for w in (None, np.full(500, 3.0)))
-        assert weighted.value == pytest.approx(plain.value)
-        assert weighted.draws == pytest.approx(plain.draws)
-
-    def test_weights_are_resampled_with_their_images(self):
-        a, b = answers(rng(2), 800, 0.2, 0.02)
-        weights = rng(3).exponential(size=800)
-        d = a.astype(float) - b
-        boot = mean_difference(a, b, rng=rng(), weights=weights)
-        plain = [np.average(d[rows], weights=weights[rows]) for rows in rng(5).integers(0, 800, size=(2000, 800))]
-        assert boot.value == pytest.approx(np.average(d, weights=weights))
-        assert boot.draws.std() == pytest.approx(np.std(plain), rel=0.08)
-
 
 class TestGroupMeansDifference:
     def test_its_value_is_the_difference_of_balanced_accuracies(self):
