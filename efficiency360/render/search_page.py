@@ -116,9 +116,7 @@ def render(result: Searched, replay: dict[str, Any] | None = None, language: Lan
     return html.fill("search.html.j2", language, s=said, page=page, say=spoken["say"], width=WIDTH, height=HEIGHT)
 
 
-def arrange(
-    result: Searched, said: dict[str, Any], replay: dict[str, Any], told: Callable[[str], str] = str
-) -> View:
+def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any], told: Callable[[str], str] = str) -> View:
     """Put a search into words and places; `told` says a choice's name in the language."""
     by_number = {one.number: one for one in result.candidates}
     members = tuple(_member(model, by_number[model.number], said) for model in result.front)
