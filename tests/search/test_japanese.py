@@ -97,7 +97,7 @@ def test_every_entry_can_be_said():
 def _fits(entry: str, pattern: str) -> bool:
     """Whether an entry, which may give a blank more words than the pattern, such as a unit, is a way to say it."""
     likeness = ".+".join(map(re.escape, pattern.split(sentences.BLANK)))
-    return re.fullmatch(likeness, re.sub(r"\{[^}]*\}", "7 ms", entry)) is not None
+    return MARK.search(pattern) is not None and re.fullmatch(likeness, re.sub(r"\{[^}]*\}", "7 ms", entry)) is not None
 
 
 WHOLE = {"size", "patch", "unit", "head_width", "stages"}
