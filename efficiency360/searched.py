@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from efficiency360.errors import InputError
+from efficiency360.files import is_there
 from efficiency360.records import Interval
 from efficiency360.strict import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA_VERSION = 1
 State = Literal["running", "rejected", "stopped", "trained"]
@@ -198,3 +203,25 @@ class Searched(Record):
     untried: int = 0
     nearest: str = ""
     """Where no model met all limits: which binds, and the nearest point that could be met."""
+
+
+def search_file(path: Path) -> Path | None:
+    """The `search.json` that a user names by its file or by the folder of a search; None where it is something else."""
+    file = path / "search.json" if is_there(path) and path.is_dir() and not is_there(path / "scorecard.json") else path
+    return file if file.name == "search.json" and is_there(file) else None
+
+
+def read_searched(file: Path) -> Searched:
+    """What a search found, from its file.
+
+    Raises:
+        InputError: it cannot be read, or is no search's result of this version.
+    """
+    try:
+        return Searched.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}; give the folder of a search") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file} is not a search's result: {f'{place}: ' if place else ''}{first['msg']}") from error

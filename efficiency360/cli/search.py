@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from efficiency360.errors import ExitCode
+    from efficiency360.render.wording import Language
     from efficiency360.search.constraints import Constraints
     from efficiency360.searched import Searched
 
@@ -44,6 +45,7 @@ def command(
     audit: Annotated[str | None, typer.Option(help="Audit each model of the front with this audit file.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads of training [default: all].")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and proposals.")] = 0,
+    lang: Annotated[str, typer.Option("--lang", metavar="en|ja", help="Language of the report.")] = "en",
     example: Annotated[bool, typer.Option("--example", help="Print a constraints file to begin with.")] = False,
 ) -> int:
     """Search for transformers that keep to limits measured on this machine, train them on your images, explain them."""
@@ -54,10 +56,11 @@ def command(
         return 0
     if constraints is None:
         raise InputError("give a constraints file; e360 search --example prints one to begin with")
-    from efficiency360.cli.options import parse_budget  # noqa: PLC0415
+    from efficiency360.cli.options import parse_budget, parse_language  # noqa: PLC0415
     from efficiency360.search.constraints import load_constraints  # noqa: PLC0415
     from efficiency360.search.profiles import profile as named  # noqa: PLC0415
 
+    language = parse_language(lang)
     chosen = named(profile)
     read = chosen.applied(load_constraints(constraints))
     source = data or (str(constraints.parent / read.data) if read.data else None)
@@ -73,6 +76,7 @@ def command(
         audit=audit,
         threads=threads,
         seed=seed,
+        language=language,
     )
 
 
@@ -87,6 +91,7 @@ def _run(
     audit: str | None,
     threads: int | None,
     seed: int,
+    language: Language,
 ) -> ExitCode:
     """Search with progress on standard error; the front goes to standard output."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
@@ -95,7 +100,6 @@ def _run(
     from efficiency360.cli.searching import Watching, show  # noqa: PLC0415
     from efficiency360.errors import InputError, UndecidedError  # noqa: PLC0415
     from efficiency360.files import write_atomic  # noqa: PLC0415
-    from efficiency360.render import search_page  # noqa: PLC0415
     from efficiency360.search.api import Wishes, search  # noqa: PLC0415
     from efficiency360.search.strategies import NAMES  # noqa: PLC0415
     from efficiency360.spec import load_audit, suggest  # noqa: PLC0415
@@ -110,7 +114,7 @@ def _run(
             result = search(constraints, data, out, wishes, reporter)
     except KeyboardInterrupt:
         raise UndecidedError(f"interrupted; candidates are kept in {out}, and the same command goes on") from None
-    write_atomic(out / "report.html", search_page.render(result, _replay()).encode())
+    write_atomic(out / "report.html", page(result, language).encode())
     show(result, out, Screen())
     if audit is not None:
         _audit(result, constraints, data, out, audit)
@@ -139,12 +143,13 @@ def _audit(result: Searched, constraints: Constraints, data: str, out: Path, aud
         )
 
 
-def _replay() -> dict[str, Any]:
-    """What strategies reached on a table of trained models, as benchmarks/search.py found it."""
+def page(result: Searched, language: Language) -> str:
+    """The report, with what strategies reached on a table of trained models, as benchmarks/search.py found it."""
     import json  # noqa: PLC0415 - keeps --help fast
 
-    found: dict[str, Any] = json.loads(_shipped("replay.json"))
-    return found
+    from efficiency360.render import search_page  # noqa: PLC0415
+
+    return search_page.render(result, json.loads(_shipped("replay.json")), language)
 
 
 def _shipped(name: str) -> str:

@@ -70,17 +70,17 @@ def drawing(shape: Shape, said: dict[str, Any]) -> Drawing:
     head = (said["head"], said["classes"].format(n=shape.classes))
     boxes.append(_box(WIDTH - _STEM, _STEM, _LEAST, "head", 0, head, 0.0))
     arrows = tuple((left.x + left.width + 3, right.x - 4) for left, right in pairwise(boxes))
-    return Drawing(tuple(boxes), arrows, "; ".join(" ".join(box.lines) for box in boxes))
+    return Drawing(tuple(boxes), arrows, said["then"].join(said["and"].join(box.lines) for box in boxes))
 
 
 def _box(x: float, width: float, height: float, kind: str, grid: int, lines: tuple[str, ...], share: float) -> Box:  # noqa: PLR0913, PLR0917 - a box has that many sides
-    said = f"{share:.0%}" if share else ""
+    said = f"{100 * share:.0f} %" if share else ""
     return Box(x, _MIDDLE - height / 2, width, height, kind, grid, lines, share, said)
 
 
 def _stem(shape: Shape, said: dict[str, Any]) -> tuple[str, ...]:
     height, width = shape.size
-    return (said["stem"], f"{height} x {width}", said["patch"].format(n=shape.patch))
+    return (said["stem"], said["size"].format(height=height, width=width), said["patch"].format(n=shape.patch))
 
 
 def _stage(number: int, stage: StageShape, said: dict[str, Any]) -> tuple[str, ...]:

@@ -32,12 +32,12 @@ def visible(value: str) -> str:
     return text.plain(text.cut(value, _LONGEST).translate(_BLANKS))
 
 
-def speech(language: Language) -> dict[str, Callable[..., str]]:
+def speech(language: Language, name: str = "texts") -> dict[str, Callable[..., str]]:
     """The filters of a template that turn numbers, names and sentences of a scorecard into a language.
 
-    `say` marks what stayed English; `told` is the same for where there can be no markup.
+    `say` marks what stayed English; `told` is the same for where there can be no markup. `name` is the catalogue's.
     """
-    known = catalogue(language)
+    known = catalogue(language, name)
     if known is None:
         return {
             "say": str,

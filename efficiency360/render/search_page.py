@@ -1,6 +1,7 @@
 """A search as a page of its own: the front, the architecture, and why it is as it is. Offline, without scripts.
 
-Its words are in `templates/search.en.toml`; where things stand in the figures is decided here.
+Its words are in `templates/search.<language>.toml`, the sentences that a search makes at run time in
+`templates/texts.search.<language>.toml`; where things stand in the figures is decided here.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import numpy as np
 
 from efficiency360.render import html, text
 from efficiency360.render.architecture import drawing
+from efficiency360.render.language import speech
 from efficiency360.render.wording import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from efficiency360.render.architecture import Drawing
+    from efficiency360.render.wording import Language
     from efficiency360.searched import Candidate, FrontModel, Price, Searched
 
 WIDTH, HEIGHT = 640, 300
@@ -100,19 +103,21 @@ class View:
     replay: dict[str, Any]
 
 
-def render(result: Searched, replay: dict[str, Any] | None = None) -> str:
+def render(result: Searched, replay: dict[str, Any] | None = None, language: Language = "en") -> str:
     """The page; the same result gives the same bytes. Everything in it is taken to be hostile.
 
     Args:
         result: the search.
         replay: what strategies reached on a table of trained models, as `benchmarks/search.py --json` writes it.
+        language: `en` or `ja`.
     """
-    said = words("search")
-    return html.fill("search.html.j2", s=said, page=arrange(result, said, replay or {}), width=WIDTH, height=HEIGHT)
+    said, spoken = words("search", language), speech(language, "texts.search")
+    page = arrange(result, said, replay or {}, spoken["told"])
+    return html.fill("search.html.j2", language, s=said, page=page, say=spoken["say"], width=WIDTH, height=HEIGHT)
 
 
-def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any]) -> View:
-    """Put a search into words and places."""
+def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any], told: Callable[[str], str] = str) -> View:
+    """Put a search into words and places; `told` says a choice's name in the language."""
     by_number = {one.number: one for one in result.candidates}
     members = tuple(_member(model, by_number[model.number], said) for model in result.front)
     chosen = next((one for one in members if one.model.chosen), None)
@@ -128,7 +133,7 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any]) -> V
         members=members,
         limits=limits,
         scatter=_scatter(result, said),
-        bars=tuple((name, _bars(shares)) for name, shares in result.importance.items()),
+        bars=tuple((name, _bars(shares, told)) for name, shares in result.importance.items()),
         errors=_errors(result.latency_errors, said),
         prices=tuple((price, _shown(price.limit, price.value)) for price in result.prices),
         doubt=_doubt(result, chosen, said),
@@ -139,7 +144,7 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any]) -> V
 
 def _lead(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str:
     if chosen is None:
-        return result.nearest
+        return ""
     return str(said["lead"]).format(
         name=chosen.candidate.name,
         judged=chosen.judged,
@@ -159,7 +164,8 @@ def _doubt(result: Searched, chosen: Member | None, said: dict[str, Any]) -> str
 
 def _member(model: FrontModel, candidate: Candidate, said: dict[str, Any]) -> Member:
     around = model.judged_interval
-    judged = f"{_percent(model.judged)} [{_percent(around.low)}, {_percent(around.high)}]"
+    value, low, high = (_percent(share).removesuffix(" %") for share in (model.judged, around.low, around.high))
+    judged = str(said["judged_as"]).format(value=value, low=low, high=high)
     bound = said["dash"] if model.p95_bound_ms is None else _ms(model.p95_bound_ms)
     return Member(model, candidate, drawing(model.shape, said["picture"]), bound, judged)
 
@@ -208,9 +214,9 @@ def _worst(limits: Sequence[Limit]) -> str:
     return next((outcome for outcome in ("fail", "inconclusive") if outcome in outcomes), "pass")
 
 
-def _bars(shares: dict[str, float]) -> tuple[Bar, ...]:
+def _bars(shares: dict[str, float], told: Callable[[str], str]) -> tuple[Bar, ...]:
     ordered = sorted(shares.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN_GENES]
-    return tuple(Bar(gene.replace("_", " "), share, f"{share:.0%}") for gene, share in ordered)
+    return tuple(Bar(told(gene).replace("_", " "), share, f"{100 * share:.0f} %") for gene, share in ordered)
 
 
 def _errors(errors: Sequence[float], said: dict[str, Any]) -> str:
@@ -218,7 +224,7 @@ def _errors(errors: Sequence[float], said: dict[str, Any]) -> str:
         return str(said["no_errors"])
     off = np.sort(np.abs(errors))
     return str(said["errors"]).format(
-        n=len(off), median=f"{np.median(off):.0%}", most=f"{off[math.ceil(0.9 * len(off)) - 1]:.0%}"
+        n=len(off), median=f"{100 * np.median(off):.0f} %", most=f"{100 * off[math.ceil(0.9 * len(off)) - 1]:.0f} %"
     )
 
 

@@ -222,15 +222,15 @@ class Catalogue:
 
 
 @cache
-def catalogue(language: str) -> Catalogue | None:
-    """The catalogue of a language; None for English, which needs none."""
+def catalogue(language: str, name: str = "texts") -> Catalogue | None:
+    """The catalogue of a language, of scorecards or by its name; None for English, which needs none."""
     if language == "en":
         return None
-    return Catalogue((one["en"], one["to"]) for one in entries(language))
+    return Catalogue((one["en"], one["to"]) for one in entries(language, name))
 
 
-def entries(language: str) -> list[dict[str, str]]:
+def entries(language: str, name: str = "texts") -> list[dict[str, str]]:
     """The entries of a language's catalogue: `en` and `to`."""
-    source = files("efficiency360.render").joinpath("templates", f"texts.{language}.toml").read_text(encoding="utf-8")
+    source = files("efficiency360.render").joinpath("templates", f"{name}.{language}.toml").read_text(encoding="utf-8")
     found: list[dict[str, str]] = tomllib.loads(source)["text"]
     return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import searches
 
 from efficiency360.cli.app import run
+from efficiency360.search import api
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def test_the_example_is_a_constraints_file(tmp_path, capsys, complaint):
         (("c.toml", "--data", "digits-train", "--budget", "soon"), "--budget soon: give a time such as 90s, 10m or 2h"),
         (("c.toml", "--data", "digits-train", "--audit", "egde-camera"), "no audit file 'egde-camera'"),
         (("bad.toml",), "unknown key 'limits.mac'; did you mean 'macs'?"),
+        (("c.toml", "--data", "digits-train", "--lang", "tlh"), "--lang tlh: the report speaks en and ja"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, monkeypatch, complaint, arguments, said):
@@ -53,3 +56,56 @@ def test_a_missing_optuna_is_named_with_the_way_to_get_it(tmp_path, monkeypatch,
     code, line = complaint(tmp_path / "c.toml", "--data", "digits-train", "--out", tmp_path / "out")
     assert code == 2
     assert "a search needs Optuna: pip install 'efficiency360[search]'" in line
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The folder of a search that has ended."""
+    (tmp_path / "search.json").write_text(searches.found().model_dump_json(), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_report_is_written_in_the_language_that_was_asked_for(kept, monkeypatch, lang):
+    monkeypatch.setattr(api, "search", lambda *_: searches.found())
+    (kept / "c.toml").write_text("channels = 1\n", encoding="utf-8")
+    assert run(["search", str(kept / "c.toml"), "--data", "digits-train", "--out", str(kept), "--lang", lang]) == 0
+    page = (kept / "report.html").read_bytes()
+    assert f'<html lang="{lang}">'.encode() in page
+    assert run(["report", str(kept), "--lang", lang, "--out", str(kept / "again.html")]) == 0
+    assert (kept / "again.html").read_bytes() == page
+
+
+def test_the_result_of_a_search_is_rendered_by_its_file_beside_it(kept, capsys):
+    assert run(["report", str(kept / "search.json"), "--lang", "ja"]) == 0
+    assert capsys.readouterr().out.strip() == f"report: {kept / 'report.html'}"
+    assert "パレートフロント" in (kept / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "said"),
+    [
+        ({}, ["--format", "csv"], "--format csv: of a search there is html only"),
+        ({"strategy": "guessing"}, [], "its parts do not belong together"),
+        ({"candidates": ()}, [], "its parts do not belong together"),
+    ],
+)
+def test_a_search_that_cannot_be_rendered_says_why(kept, capsys, changes, arguments, said):
+    (kept / "search.json").write_text(searches.found(**changes).model_dump_json(), encoding="utf-8")
+    assert run(["report", str(kept), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"schema_version": 1}', "\0", "[" * 100_000])
+def test_what_is_no_search_is_refused_in_one_line(kept, capsys, content):
+    (kept / "search.json").write_text(content, encoding="utf-8")
+    assert run(["report", str(kept)]) == 2
+    line = capsys.readouterr().err.strip()
+    assert "is not a search's result" in line
+    assert len(line.splitlines()) == 1
+
+
+def test_a_folder_with_a_scorecard_too_is_that_of_an_audit(kept, capsys):
+    (kept / "scorecard.json").write_text("{}", encoding="utf-8")
+    assert run(["report", str(kept)]) == 2
+    assert "is not a scorecard" in capsys.readouterr().err

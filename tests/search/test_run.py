@@ -125,6 +125,7 @@ def test_the_result_reads_back_and_its_page_is_the_same_each_time(done):
     assert "<script" not in page
     assert all(one.name in page for one in result.candidates)
     assert "How good the probes were" in page
+    assert 'lang="en"' not in search_page.render(kept, language="ja")
     hostile = kept.model_copy(update={"title": "<script>alert(1)</script>", "classes": ("<b>", "x"), "data": "<i>"})
     assert "<script" not in search_page.render(hostile)
     assert "<i>:" not in search_page.render(hostile)
