@@ -125,10 +125,12 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any], told
         state: sum(one.state == state for one in result.candidates) for state in ("rejected", "stopped", "trained")
     }
     limits = tuple(_limits(result, chosen, said))
+    doubt = _doubt(result, chosen, said)
+    outcome = _worst([limit.outcome for limit in limits] + ["inconclusive"] * bool(doubt))
     return View(
         result=result,
-        headline=said["found" if chosen else "none"],
-        outcome="fail" if not chosen else _worst(limits),
+        headline=said["none" if not chosen else "unsure" if doubt else "found"],
+        outcome=outcome if chosen else "fail",
         lead=_lead(result, chosen, said),
         members=members,
         limits=limits,
@@ -136,7 +138,7 @@ def arrange(result: Searched, said: dict[str, Any], replay: dict[str, Any], told
         bars=tuple((name, _bars(shares, told)) for name, shares in result.importance.items()),
         errors=_errors(result.latency_errors, said),
         prices=tuple((price, _shown(price.limit, price.value)) for price in result.prices),
-        doubt=_doubt(result, chosen, said),
+        doubt=doubt,
         counts=counts,
         replay=replay,
     )
@@ -209,8 +211,7 @@ def _shown(key: str, value: float) -> str:
     return f"{value:.3g} MB" if key == "memory_mb" else text.quantity(value, "MACs" if key == "macs" else "parameters")
 
 
-def _worst(limits: Sequence[Limit]) -> str:
-    outcomes = {limit.outcome for limit in limits}
+def _worst(outcomes: Sequence[str]) -> str:
     return next((outcome for outcome in ("fail", "inconclusive") if outcome in outcomes), "pass")
 
 

@@ -140,3 +140,13 @@ def test_all_names_that_a_search_gives_have_words():
         said = words("search", language)
         assert said["limit"].keys() == {"accuracy", "latency_p95_ms", "macs", "params", "memory_mb"}
         assert set(REPLAY["hypervolume"]) <= said["strategies"].keys()
+
+
+@pytest.mark.parametrize(("guessing", "outcome"), [(0.7, "inconclusive"), (0.6, "pass")])
+def test_a_model_that_may_be_no_better_than_one_answer_is_no_success(guessing, outcome):
+    result = searches.found().model_copy(update={"guessing": guessing})
+    kept = {**result.constraints, "limits": {"params": 1e9}}
+    page = search_page.render(result.model_copy(update={"constraints": kept}))
+    headline = "A model was found" if outcome == "pass" else "A model keeps to the limits, but may have learned nothing"
+    assert f'<h1 class="{outcome}">{headline}</h1>' in page
+    assert ("is not surely above 70.0 %" in page) == (outcome == "inconclusive")
