@@ -345,7 +345,7 @@ def test_the_audit_itself_compares_with_a_baseline(finished, tmp_path):
     )
     assert card.verdict.rules[0].outcome == "fail"
     assert card.verdict.outcome == "fail"
-    assert "% worse than the baseline's 6.06 M" in card.verdict.reasons[0]
+    assert "% worse than the baseline's 6.15 M" in card.verdict.reasons[0]
 
 
 def test_a_name_that_can_be_none_is_not_there(folder):
