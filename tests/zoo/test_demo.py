@@ -86,7 +86,9 @@ def command() -> list[str]:
     return shlex.split(re.search(r"^# +python examples/train.py (.*)$", comment, re.MULTILINE)[1])
 
 
-def test_the_weights_are_those_of_the_recipe_and_of_the_train_part(shipped: Path, train: Any, command: list[str]) -> None:
+def test_the_weights_are_those_of_the_recipe_and_of_the_train_part(
+    shipped: Path, train: Any, command: list[str]
+) -> None:
     with safetensors.safe_open(shipped, framework="np") as file:
         said = json.loads(file.metadata()["training"])
     options, recipe = train.parse(command), said["recipe"]
