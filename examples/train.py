@@ -1,4 +1,4 @@
-"""Train a model of the zoo, or fine-tune one of timm, on a folder of images.
+"""Train a model of the zoo, or fine-tune one of timm, on a folder of images or on the digits that come with e360.
 
 What is written: OUT (safetensors), beside it a manifest, so that `e360 audit OUT` needs no more options, and
 OUT-split.csv, which says of each image whether it was trained on. After each epoch a checkpoint is written; the same
@@ -11,6 +11,7 @@ import argparse
 import math
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,11 +72,17 @@ def train(options: argparse.Namespace, console: Console) -> None:
             said = score(model, unseen, recipe.batch)
             took = f"{time.perf_counter() - start:.1f} s"
             console.print(f"epoch {epoch + 1}/{recipe.epochs}  loss {total / steps:.4f}  {said}  {took}")
-    notes = {"settings": sha256_json(settings), "images": folder.fingerprint, "held_back": score(model, unseen, 256)}
+    notes = {
+        "recipe": asdict(recipe),
+        "settings": sha256_json(settings),
+        "images": folder.fingerprint,
+        "held_back": score(model, unseen, 256),
+    }
     write(options, model.eval(), folder, seen, notes)
     checkpoint.unlink(missing_ok=True)
+    data = options.data if len(unseen.labels) else "IMAGES"  # of those that it was trained on it knows the answers
     console.print(
-        f"wrote {out} and its manifest; {notes['held_back']}. Next: e360 audit {out} --data {options.data}",
+        f"wrote {out} and its manifest; {notes['held_back']}. Next: e360 audit {out} --data {data}",
         soft_wrap=True,
     )
 
@@ -101,7 +108,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", default="zoo:turbovit_tiny", help="zoo:NAME, zoo:PATH.toml, timm:NAME (default: zoo:turbovit_tiny)")
-    add("--data", required=True, help="class folders, or metadata.csv; a column split says what to train on")
+    add("--data", required=True, help="class folders, metadata.csv, .npz, digits-train; a column split parts them")
     add("--out", type=Path, required=True, help="safetensors file to write")
     add("--size", type=_size, help="of images, 64 or 64x96 (height x width; default: the model's)")
     add("--channels", type=int, choices=(1, 3), help="1 for grey images (default: the model's)")

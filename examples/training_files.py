@@ -255,8 +255,12 @@ def keep(path: Path, settings: dict[str, Any], model: nn.Module, optimiser: torc
     write_atomic(path, buffer.getvalue())
 
 
-def write(options: argparse.Namespace, model: nn.Module, folder: Folder, data: Images, notes: dict[str, str]) -> None:
-    """Write the weights, and beside them the manifest and which images were trained on."""
+def write(options: argparse.Namespace, model: nn.Module, folder: Folder, data: Images, notes: dict[str, Any]) -> None:
+    """Write the weights, and beside them the manifest and which images were trained on.
+
+    `notes` are kept as JSON in the weights' metadata, as `training`: one entry, since safetensors writes several in an
+    order of chance, and the same training is to make the same file.
+    """
     out, spec = options.out, spec_file(options.model)
     arch = f"zoo:{os.path.relpath(spec, out.parent)}" if spec else options.model
     size = list(data.pixels.shape[2:])
@@ -284,4 +288,4 @@ def write(options: argparse.Namespace, model: nn.Module, folder: Folder, data: I
     write_atomic(out.with_name(f"{out.stem}-split.csv"), table.getvalue().encode())
     write_atomic(out.with_suffix(".toml"), "\n".join([*lines, ""]).encode())
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomic(out, safetensors.torch.save(state, notes))
+    write_atomic(out, safetensors.torch.save(state, {"training": json.dumps(notes)}))

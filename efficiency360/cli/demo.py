@@ -11,10 +11,10 @@ from efficiency360.cli.arguments import Lang
 
 SETTINGS = {
     "speed": {"seconds": 3},
-    "robustness": {"eps": ["1/255", "8/255"], "images": 50},
+    "robustness": {"eps": ["1/255", "10/255"], "images": 50},
     "privacy": {"members": "digits-train"},
 }
-"""A taste within seconds; at 8/255 most of what 4/255 leaves of such small images falls."""
+"""A taste within seconds; at 10/255 most of what 4/255 leaves of such small images falls."""
 EXAMPLES = "Example:\n\ne360 demo --out /tmp/demo"
 
 

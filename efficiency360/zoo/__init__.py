@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,33 +13,25 @@ from efficiency360.zoo.spec import is_spec_file, load_spec, shipped
 if TYPE_CHECKING:
     from torch import nn
 
-_BUILDERS = {
-    "digits_transformer": "efficiency360.zoo.demo:digits_transformer",
-}
-
 
 def names() -> tuple[str, ...]:
     """The names of all architectures, sorted."""
-    return tuple(sorted((*_BUILDERS, *shipped())))
+    return shipped()
 
 
 def create(
     name: str, *, num_classes: int | None = None, channels: int | None = None, size: tuple[int, int] | None = None
 ) -> nn.Module:
-    """The architecture `name`, or of the TurboViT spec at that path, with random weights from torch's global generator.
+    """The TurboViT `name`, or of the spec at that path, with random weights from torch's global generator.
 
-    A TurboViT is made for another number of classes or channels, or another (height, width), where these are given;
-    the other architectures are as they are.
+    It is made for another number of classes or channels, or another (height, width), where these are given.
 
     Raises:
         InputError: the zoo has no such architecture, there is a mistake in the spec, or it cannot be made like that.
     """
-    if _known(name) in _BUILDERS:
-        module: nn.Module = pkgutil.resolve_name(_BUILDERS[name])()
-        return module
     from efficiency360.zoo.turbovit import TurboViT  # noqa: PLC0415 - torch
 
-    return TurboViT(load_spec(name).adapted(classes=num_classes, channels=channels, size=size))
+    return TurboViT(load_spec(_known(name)).adapted(classes=num_classes, channels=channels, size=size))
 
 
 def weights(name: str) -> Path | None:

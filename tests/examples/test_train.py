@@ -108,6 +108,7 @@ def test_a_training_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(r
     code, said = run("--mixup", "0.5")
     assert (code, "1 epochs done" in said) == (0, True)
     assert same(weights(tmp_path / "out.safetensors"), weights(tmp_path / "whole.safetensors"))
+    assert (tmp_path / "out.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
 def test_a_full_disk_loses_no_epoch_that_was_written(run, tmp_path, monkeypatch):

@@ -1,9 +1,16 @@
+"""The demo model: what it reads and weighs, and that the recipe made it of images that the demo never shows it."""
+
 from __future__ import annotations
 
+import importlib
+import json
+import re
+import shlex
 import subprocess
 import sys
 import tomllib
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,8 +20,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from efficiency360 import zoo
+from efficiency360.dataset import open_dataset
 from efficiency360.dataset.digits import DigitsSplit, load_digits
 from efficiency360.errors import InputError
+from efficiency360.numerics.complexity import count
+from efficiency360.zoo.spec import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,34 +50,81 @@ def shipped() -> Path:
 
 @pytest.fixture(scope="module")
 def model(shipped: Path) -> torch.nn.Module:
+    return _loaded(shipped)
+
+
+def _loaded(path: Path) -> torch.nn.Module:
     trained = zoo.create(NAME)
-    trained.load_state_dict(load_file(shipped))
+    trained.load_state_dict(load_file(path))
     return trained.eval()
 
 
-def _pixels(split: DigitsSplit) -> torch.Tensor:
-    resized = [Image.fromarray(i, mode="L").resize((32, 32), Image.Resampling.BILINEAR) for i in split.images]
-    return torch.tensor(np.array([np.asarray(i) for i in resized]))[:, None] / 255
-
-
 @torch.no_grad()
-def test_the_shipped_weights_read_at_least_97_percent_of_unseen_digits(model: torch.nn.Module) -> None:
-    split = load_digits("test")
-    right = model(_pixels(split)).argmax(dim=1).numpy() == split.labels
-    assert right.mean() >= 0.97
+def _right(model: torch.nn.Module, weights: Path, split: DigitsSplit) -> float:
+    """The share that is read right of images prepared as the manifest says, by PIL."""
+    said = tomllib.loads(weights.with_suffix(".toml").read_text())["preprocess"]
+    resized = [Image.fromarray(i, mode="L").resize((32, 32), Image.Resampling.BILINEAR) for i in split.images]
+    pixels = torch.tensor(np.array([np.asarray(i) for i in resized]))[:, None] / 255
+    answers = model((pixels - said["mean"][0]) / said["std"][0]).argmax(dim=1)
+    return float((answers.numpy() == split.labels).mean())
 
 
-def test_the_weights_say_which_images_they_were_trained_and_tested_on(shipped: Path) -> None:
+def test_the_shipped_weights_read_at_least_98_percent_of_unseen_digits(model: torch.nn.Module, shipped: Path) -> None:
+    assert _right(model, shipped, load_digits("test")) >= 0.98
+
+
+@pytest.fixture
+def train(root: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(root / "examples"))
+    return importlib.import_module("train")
+
+
+@pytest.fixture(scope="module")
+def command() -> list[str]:
+    """How the comment in the spec says that the weights were made, as words."""
+    comment = (SHIPPED / f"{NAME}.toml").read_text().replace("\\\n#", "")
+    return shlex.split(re.search(r"^# +python examples/train.py (.*)$", comment, re.MULTILINE)[1])
+
+
+def test_the_weights_are_those_of_the_recipe_and_of_the_train_part(
+    shipped: Path, train: Any, command: list[str]
+) -> None:
     with safetensors.safe_open(shipped, framework="np") as file:
-        said = file.metadata()
-    assert said["train_fingerprint"] == load_digits("train").fingerprint
-    assert said["test_fingerprint"] == load_digits("test").fingerprint
-    assert float(said["test_accuracy"]) >= 0.97
-    assert {"seed", "epochs"} < said.keys()
+        said = json.loads(file.metadata()["training"])
+    options, recipe = train.parse(command), said["recipe"]
+    assert recipe.items() <= asdict(train.Recipe(**{key: getattr(options, key) for key in recipe})).items()
+    assert not options.flip
+    assert recipe["epochs"] == options.epochs
+    data = open_dataset("digits-train")
+    assert said["images"] == data.fingerprint(data.image_hashes())
+    assert said["held_back"] == "nothing held back"
+    assert options.data == "digits-train"
+
+
+@pytest.mark.slow
+def test_the_command_that_made_the_weights_makes_such_weights(tmp_path: Path, train: Any, command: list[str]) -> None:
+    out = tmp_path / "digits_transformer.safetensors"
+    assert train.main([*command, "--epochs", "4", "--out", str(out)]) == 0
+    assert (tmp_path / "digits_transformer.toml").read_bytes() == zoo.weights(NAME).with_suffix(".toml").read_bytes()
+    assert _right(_loaded(out), out, load_digits("test")) > 0.7
 
 
 def test_the_shipped_weights_are_small(shipped: Path) -> None:
     assert shipped.stat().st_size < 1_000_000
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_its_cost_is_what_fvcore_counts_and_attention_that_fvcore_does_not_know(model: torch.nn.Module) -> None:
+    from fvcore.nn import FlopCountAnalysis  # noqa: PLC0415 - warns where it is imported first
+
+    image = torch.rand(1, 1, 32, 32)
+    theirs = FlopCountAnalysis(model, image).unsupported_ops_warnings(enabled=False).total()
+    inside, pooled, all_of_them = 2 * (4 * 16 * 16) * 48, (16 * 64) * 96, (16 * 16) * 96
+    found = count(model, image)
+    assert found.macs == theirs + 2 * (inside + pooled + all_of_them)  # queries by keys, then weights by values
+    assert found.coverage == 1
+    assert found.macs == 6_150_048
+    assert sum(parameter.numel() for parameter in model.parameters()) == 184_906
 
 
 def test_the_manifest_beside_the_weights_describes_them(shipped: Path) -> None:
@@ -75,6 +132,14 @@ def test_the_manifest_beside_the_weights_describes_them(shipped: Path) -> None:
     assert manifest["model"] == {"file": shipped.name, "arch": f"zoo:{NAME}"}
     assert manifest["preprocess"]["size"] == manifest["preprocess"]["resize"] == [32, 32]
     assert manifest["labels"]["names"] == [str(digit) for digit in range(10)]
+
+
+def test_it_is_a_turbovit_that_attends_inside_units_and_pools(model: torch.nn.Module) -> None:
+    blocks = model.spec.blocks
+    assert model.spec.units > 1
+    assert {block.attention for block in blocks} == {"units", "global"}
+    assert sum(block.pool for block in blocks) == 1
+    assert zoo.create(NAME, num_classes=3, channels=3, size=(16, 48))(torch.rand(2, 3, 16, 48)).shape == (2, 3)
 
 
 @torch.no_grad()
@@ -101,7 +166,7 @@ def test_a_traced_model_agrees_at_another_batch_size(model: torch.nn.Module) -> 
 
 
 def test_another_image_size_is_an_error(model: torch.nn.Module) -> None:
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="images of 16x64 pixels for a model of 32x32"):
         model(torch.rand(1, 1, 16, 64))
 
 

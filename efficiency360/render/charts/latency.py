@@ -127,7 +127,8 @@ def _marks(quantiles: Sequence[Measurement], scale: Scale, words: Mapping[str, s
         yield layer("quantile", [row], "rule", at(y=y, y2=_FRAME.down) | {"x": field("at")}, **_THIN)
         ends = {"x": field("low"), "x2": {"field": "high"}}
         yield layer("reach", [row], "rule", at(y=y) | ends, color=COLOURS["quiet"], strokeWidth=4, opacity=0.35)
-        late = row["at"] > (scale.low + 2 * scale.high) / 3
+        # to the right of an interval that ends late there is no room, however early its middle is
+        late = row["at"] > (scale.low + 2 * scale.high) / 3 or row["high"] > (scale.low + 5 * scale.high) / 6
         side: dict[str, Any] = {"align": "right", "dx": -6} if late else {"dx": 6}
         yield texts("direct", [row], at(y=y) | {"x": field("low" if late else "high")}, baseline="middle", **side)
 

@@ -137,12 +137,12 @@ class TestWhatItFinds:
 
 class TestDigits:
     def test_accuracy_falls_as_epsilon_falls_on_the_digits(self):
-        module = create("digits_transformer").eval()
-        module.load_state_dict(load_file(weights("digits_transformer")))
+        module, shipped = create("digits_transformer").eval(), weights("digits_transformer")
+        module.load_state_dict(load_file(shipped))
         given = {
             "axes": ["privacy"],
             "settings": {"privacy": {"epsilons": [0.3, 1, 8]}},
-            "input": (1, 32, 32),
+            "manifest": shipped.with_suffix(".toml"),
             "threads": 1,
         }
         record = efficiency360.audit(module, open_dataset("digits"), **given).axis("privacy")

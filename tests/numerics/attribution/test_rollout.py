@@ -136,7 +136,34 @@ def test_attention_within_windows_has_no_rollout(asked):
     assert "among all tokens" in lacking["attention_rollout"]
 
 
-def test_the_demo_s_two_grids_become_one_map(asked):
-    found = attention_rollout(asked(zoo.create("digits_transformer").eval()), torch.rand(2, 1, 32, 32))
+def attended(plane):
+    tokens = plane.flatten(2).transpose(1, 2)
+    mixed = functional.scaled_dot_product_attention(tokens, tokens, tokens)
+    return (tokens + mixed).transpose(1, 2).reshape(plane.shape)
+
+
+class TwoGrids(nn.Module):
+    """Attention among 8 x 8 places, whose 2 x 2 squares are merged, and among the 4 x 4 that are left."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 4, stride=4)
+        self.merge = nn.Conv2d(8, 8, 2, stride=2)
+
+    def forward(self, x):
+        return attended(self.merge(attended(self.stem(x)))).mean(dim=(2, 3))
+
+
+def test_two_grids_become_one_map(asked):
+    torch.manual_seed(0)
+    found = attention_rollout(asked(TwoGrids().eval()), torch.rand(2, 1, 32, 32))
     assert found.shape == (2, 32, 32)
     assert torch.allclose(found.mean(dim=(1, 2)) * 64, torch.ones(2), atol=0.2)
+
+
+def test_a_turbovit_whose_tokens_attend_within_units_has_no_rollout(asked):
+    torch.manual_seed(0)
+    model = asked(zoo.create("digits_transformer").eval())
+    found, lacking = choose(model, torch.rand(1, 1, 32, 32), ["auto", "attention_rollout"])
+    assert found == ["integrated_gradients"]
+    assert "among all tokens" in lacking["attention_rollout"]

@@ -55,6 +55,15 @@ def test_quantiles_of_single_images_are_marked_with_their_intervals(words, data_
     assert [row["text"] for row in data_of(spec, "direct")] == ["p50: 10.8 ms", "p95: 12.2 ms", "p99: 30 ms"]
 
 
+@pytest.mark.parametrize(("high", "place"), [(11.2, ("high", "left")), (12.9, ("low", "right"))])
+def test_a_label_stands_on_the_side_of_its_interval_where_there_is_room(words, high, place):
+    wide = quantile("p99", 11.0)
+    wide = wide.model_copy(update={"interval": wide.interval.model_copy(update={"high": high})})
+    spec = latency.spec(latency.read(table(), record(wide)), words)
+    (label,) = (one for one in spec["layer"] if one["name"].startswith("direct"))
+    assert (label["encoding"]["x"]["field"], label["mark"].get("align", "left")) == place
+
+
 def test_labels_of_quantiles_never_share_a_line(words):
     spec = latency.spec(latency.read(table(), record(*(quantile(stat, 11.0) for stat in ("p50", "p95", "p99")))), words)
     heights = [one["encoding"]["y"]["value"] for one in spec["layer"] if one["name"].startswith("direct")]
