@@ -51,7 +51,7 @@ architectures: $(VENV)/.installed ## Write the index of architectures that e360 
 	mv efficiency360/subject/inspection/architectures.json.new efficiency360/subject/inspection/architectures.json
 
 gallery: $(VENV)/.installed ## Render the kept reports anew from their scorecards, and their front page.
-	for card in reports/*/scorecard.json; do $(BIN)/e360 report $$(dirname $$card) || exit 1; done
+	for card in reports/*/scorecard.json reports/*/search/search.json; do $(BIN)/e360 report $$(dirname $$card) || exit 1; done
 	$(BIN)/e360 gallery reports
 
 pictures: $(VENV)/.installed ## Take the README's pictures and the figures of its demo anew (after `make demo`; Chromium).

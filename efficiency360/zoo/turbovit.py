@@ -107,6 +107,7 @@ class TurboViT(nn.Module):
     def __init__(self, spec: TurboViTSpec) -> None:
         super().__init__()
         self.spec = spec
+        self.tokens_in_rows = spec.units == 1 and not spec.pools
         stem, width = spec.stem, spec.blocks[-1].width
         self.stem = nn.Conv2d(spec.channels, spec.stem_width, stem.kernel, stem.stride, stem.padding)
         self.positions = Positions(spec.grid, spec.stem_width)

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from efficiency360.audited import read_audited
+from efficiency360.cli.app import run
 from efficiency360.engine.gate import gate
 from efficiency360.engine.recompute import recompute
 from efficiency360.render import figures, report
 from efficiency360.scorecards import read_scorecard
+from efficiency360.search.finish import shape_of
+from efficiency360.searched import read_searched, search_file
+from efficiency360.zoo.spec import load_spec
 
 GALLERY = Path(__file__).parent.parent.parent / "reports"
 FOLDERS = sorted(path.parent.name for path in GALLERY.glob("*/scorecard.json"))
@@ -34,6 +38,20 @@ def test_kept_evidence_and_samples_give_the_numbers_again(folder):
     assert again.audited.axes == read_scorecard(GALLERY / folder).axes
 
 
+def test_the_kept_search_is_rendered_anew_byte_for_byte(tmp_path):
+    kept = GALLERY / "tile-search" / "search"
+    assert run(["report", str(kept), "--out", str(tmp_path / "report.html")]) == 0
+    assert (tmp_path / "report.html").read_bytes() == (kept / "report.html").read_bytes(), "run `make gallery`"
+
+
+def test_the_kept_model_of_the_search_is_the_one_that_it_chose():
+    found = read_searched(search_file(GALLERY / "tile-search" / "search"))
+    chosen = next(model for model in found.front if model.chosen)
+    assert all(model.p95_bound_ms <= found.constraints["limits"]["latency_p95_ms"] for model in found.front)
+    spec = load_spec(str(GALLERY / "tile-search" / "architecture.toml"))
+    assert shape_of(spec) == chosen.shape
+
+
 def test_the_larger_model_is_blocked_against_the_smaller_as_its_baseline_and_not_the_other_way_round():
     small, large = GALLERY / "efficientnet-lite0", GALLERY / "efficientnet-lite2"
     verdict = gate(large, audit="release", baseline=small).card.verdict
@@ -47,5 +65,12 @@ def test_the_larger_model_is_blocked_against_the_smaller_as_its_baseline_and_not
 
 
 def test_no_image_is_kept():
-    assert {path.suffix for path in GALLERY.rglob("*") if path.is_file()} <= {".html", ".json", ".npz", ".md", ".png"}
+    assert {path.suffix for path in GALLERY.rglob("*") if path.is_file()} <= {
+        ".html",
+        ".json",
+        ".npz",
+        ".md",
+        ".png",
+        ".toml",
+    }
     assert [path.name for path in GALLERY.rglob("*.png")] == ["gallery.png"]

@@ -33,8 +33,11 @@ def attention_rollout(model: Model, images: Tensor) -> Tensor:
         (N, H, W), 0 and above, bilinear between the tokens.
 
     Raises:
-        AxisError: there is no attention among all tokens, or the tokens are no grid.
+        AxisError: there is no attention among all tokens, or the tokens are no grid. A model whose tokens are in
+            another order than that of the grid's rows says so by an attribute `tokens_in_rows` that is False.
     """
+    if not all(getattr(layer, "tokens_in_rows", True) for layer in model.module.modules()):
+        raise AxisError("its tokens are not in the order of the image's rows")
     size = (images.shape[2], images.shape[3])
     coarse = torch.cat([_of_batch(model, some) for some in torch.split(images, model.batch)])
     return functional.interpolate(coarse[:, None], size, mode="bilinear", align_corners=False)[:, 0]

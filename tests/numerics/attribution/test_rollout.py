@@ -14,6 +14,8 @@ from efficiency360.errors import AxisError
 from efficiency360.numerics.attribution import choose
 from efficiency360.numerics.attribution.rollout import attention_rollout, rollout
 from efficiency360.numerics.attribution.trace import Trace
+from efficiency360.zoo.spec import parse_spec
+from efficiency360.zoo.turbovit import TurboViT
 
 timm = pytest.importorskip("timm")
 
@@ -161,9 +163,18 @@ def test_two_grids_become_one_map(asked):
     assert torch.allclose(found.mean(dim=(1, 2)) * 64, torch.ones(2), atol=0.2)
 
 
-def test_a_turbovit_whose_tokens_attend_within_units_has_no_rollout(asked):
+def test_a_turbovit_whose_tokens_are_unit_by_unit_has_no_rollout(asked):
     torch.manual_seed(0)
     model = asked(zoo.create("digits_transformer").eval())
     found, lacking = choose(model, torch.rand(1, 1, 32, 32), ["auto", "attention_rollout"])
     assert found == ["integrated_gradients"]
-    assert "among all tokens" in lacking["attention_rollout"]
+    assert "not in the order of the image's rows" in lacking["attention_rollout"]
+
+
+@pytest.mark.parametrize(("unit", "works"), [(4, True), (2, False)])
+def test_a_turbovit_of_global_attention_has_a_rollout_only_where_its_tokens_are_in_rows(asked, unit, works):
+    stage = {"depth": 1, "width": 8, "heads": 1, "attention": "global"}
+    stem = {"kernel": 2, "stride": 2, "padding": 0}
+    spec = parse_spec({"channels": 1, "size": 8, "classes": 2, "unit": unit, "stem": stem, "stages": [stage]}, "spec")
+    found, _ = choose(asked(TurboViT(spec).eval()), torch.rand(1, 1, 8, 8), ["auto", "attention_rollout"])
+    assert ("attention_rollout" in found) == works
