@@ -57,13 +57,14 @@ def command(
     if constraints is None:
         raise InputError("give a constraints file; e360 search --example prints one to begin with")
     from efficiency360.cli.options import parse_budget, parse_language  # noqa: PLC0415
+    from efficiency360.dataset.formats import SHIPPED  # noqa: PLC0415
     from efficiency360.search.constraints import load_constraints  # noqa: PLC0415
     from efficiency360.search.profiles import profile as named  # noqa: PLC0415
 
     language = parse_language(lang)
     chosen = named(profile)
     read = chosen.applied(load_constraints(constraints))
-    source = data or (str(constraints.parent / read.data) if read.data else None)
+    source = data or (read.data if read.data in SHIPPED else str(constraints.parent / read.data) if read.data else None)
     if source is None:
         raise InputError("no images: give --data, or data in the constraints file")
     return _run(

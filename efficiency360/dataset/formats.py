@@ -29,6 +29,8 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".
 _TABLES = (".csv", ".tsv", ".parquet", ".feather", ".json", ".jsonl", ".xlsx", ".xls")
 _ARRAY_DIMS = (3, 4)
 _DIGITS: dict[str, Literal["train", "test"]] = {"digits": "test", "digits-train": "train"}
+SHIPPED = frozenset(_DIGITS)
+"""Names of the data sets that need no path."""
 
 
 def open_dataset(source: str | Path) -> Dataset:

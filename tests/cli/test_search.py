@@ -109,3 +109,12 @@ def test_a_folder_with_a_scorecard_too_is_that_of_an_audit(kept, capsys):
     (kept / "scorecard.json").write_text("{}", encoding="utf-8")
     assert run(["report", str(kept)]) == 2
     assert "is not a scorecard" in capsys.readouterr().err
+
+
+def test_data_that_come_with_the_package_need_no_path(tmp_path, complaint):
+    text = 'data = "digits-train"\nchannels = 1\n[space]\nsize = [8]\npatch = [2]\nunit = [2]\nhead_width = [8]\n'
+    text += 'stages = [1]\ndepth = [1]\nwidth = [8]\nmlp_ratio = [1]\nattention = ["global"]\npool = [false]\n'
+    (tmp_path / "c.toml").write_text(text, encoding="utf-8")
+    code, line = complaint(tmp_path / "c.toml", "--out", tmp_path / "out")
+    assert code == 2
+    assert "space: every key leaves one choice" in line  # the digits were found
