@@ -18,6 +18,7 @@ from efficiency360.zoo.spec import load_spec
 
 GALLERY = Path(__file__).parent.parent.parent / "reports"
 FOLDERS = sorted(path.parent.name for path in GALLERY.glob("*/scorecard.json"))
+SEARCHES = sorted(path.parent.parent.name for path in GALLERY.glob("*/search/search.json"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -38,17 +39,19 @@ def test_kept_evidence_and_samples_give_the_numbers_again(folder):
     assert again.audited.axes == read_scorecard(GALLERY / folder).axes
 
 
-def test_the_kept_search_is_rendered_anew_byte_for_byte(tmp_path):
-    kept = GALLERY / "tile-search" / "search"
+@pytest.mark.parametrize("folder", SEARCHES)
+def test_a_kept_search_is_rendered_anew_byte_for_byte(folder, tmp_path):
+    kept = GALLERY / folder / "search"
     assert run(["report", str(kept), "--out", str(tmp_path / "report.html")]) == 0
     assert (tmp_path / "report.html").read_bytes() == (kept / "report.html").read_bytes(), "run `make gallery`"
 
 
-def test_the_kept_model_of_the_search_is_the_one_that_it_chose():
-    found = read_searched(search_file(GALLERY / "tile-search" / "search"))
+@pytest.mark.parametrize("folder", SEARCHES)
+def test_the_kept_model_of_a_search_is_the_one_that_it_chose_and_its_front_meets_the_limit(folder):
+    found = read_searched(search_file(GALLERY / folder / "search"))
     chosen = next(model for model in found.front if model.chosen)
     assert all(model.p95_bound_ms <= found.constraints["limits"]["latency_p95_ms"] for model in found.front)
-    spec = load_spec(str(GALLERY / "tile-search" / "architecture.toml"))
+    spec = load_spec(str(GALLERY / folder / "architecture.toml"))
     assert shape_of(spec) == chosen.shape
 
 
