@@ -7,6 +7,7 @@ names of the groups above are not there, and the top is what counts.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,14 +54,12 @@ def memory_limit(root: Path = ROOT) -> int | None:
 
 def quota(root: Path = ROOT) -> float | None:
     """Processors that this process may use at a time; None where no group sets a limit."""
-    found = [text.split() for text in _texts(root, "", "cpu.max")]
+    found = [_read(group / "cpu.max") for group in _groups(root, "")]
     found += [
-        [most, period]
-        for group in _groups(root, "cpu")
-        for most, period in [(_read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us"))]
+        f"{_read(group / 'cpu.cfs_quota_us')} {_read(group / 'cpu.cfs_period_us')}" for group in _groups(root, "cpu")
     ]
-    limits = [(int(most), int(period)) for most, period in found if most.isdigit() and period.isdigit()]
-    return min((most / period for most, period in limits if period), default=None)
+    limits = [list(map(int, text.split())) for text in found if re.fullmatch(r"\d+ 0*[1-9]\d*", text)]
+    return min((most / period for most, period in limits), default=None)
 
 
 def _memory(root: Path) -> Iterator[tuple[int, int]]:
@@ -69,16 +68,9 @@ def _memory(root: Path) -> Iterator[tuple[int, int]]:
         for group in _groups(root, controller):
             most, taken = _read(group / limit), _read(group / used)
             if most.isdigit() and int(most) < _UNLIMITED:
-                gives_way = next((line.split()[1] for line in _lines(group) if line.startswith(f"{caches} ")), "0")
+                lines = _read(group / "memory.stat").splitlines()
+                gives_way = next((line.split()[1] for line in lines if line.startswith(f"{caches} ")), "0")
                 yield int(most), max(0, int(taken or 0) - int(gives_way))
-
-
-def _lines(group: Path) -> list[str]:
-    return _read(group / "memory.stat").splitlines()
-
-
-def _texts(root: Path, controller: str, name: str) -> Iterator[str]:
-    return filter(None, (_read(group / name) for group in _groups(root, controller)))
 
 
 def _read(file: Path) -> str:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from efficiency360.errors import InputError
 from efficiency360.files import is_there
 from efficiency360.records import SCHEMA_VERSION, Scorecard
+from efficiency360.strict import first_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,7 @@ def parse_scorecard(data: bytes, file: Path) -> Scorecard:
     try:
         return Scorecard.model_validate_json(json.dumps(_migrated(document, file)))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{file} is not a scorecard: {f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        raise InputError(f"{file} is not a scorecard: {first_mistake(error)}") from error
 
 
 def _migrated(document: Any, file: Path) -> dict[str, Any]:

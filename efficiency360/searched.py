@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from efficiency360.errors import InputError
 from efficiency360.files import is_there
 from efficiency360.records import Interval
-from efficiency360.strict import Record
+from efficiency360.strict import Record, first_mistake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,6 +222,4 @@ def read_searched(file: Path) -> Searched:
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}; give the folder of a search") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file} is not a search's result: {f'{place}: ' if place else ''}{first['msg']}") from error
+        raise InputError(f"{file} is not a search's result: {first_mistake(error)}") from error

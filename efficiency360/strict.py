@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic import ValidationError
+
 
 def non_finite(value: object, where: str = "") -> str | None:
     """Where in nested tables and lists a NaN or an infinity is, as `axes.robustness.eps.1`; None if there is none."""
@@ -23,6 +25,13 @@ def non_finite(value: object, where: str = "") -> str | None:
     return next(
         (found for key, item in items if (found := non_finite(item, f"{where}.{key}".strip("."))) is not None), None
     )
+
+
+def first_mistake(error: ValidationError) -> str:
+    """What is wrong with a record first, and where."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{f'{place}: ' if place else ''}{first['msg'].removeprefix('Value error, ')}"
 
 
 def _all_finite(table: dict[str, object]) -> dict[str, object]:

@@ -64,7 +64,9 @@ def command(
     language = parse_language(lang)
     chosen = named(profile)
     read = chosen.applied(load_constraints(constraints))
-    source = data or (read.data if read.data in SHIPPED else str(constraints.parent / read.data) if read.data else None)
+    source = data or read.data
+    if read.data and not data and read.data not in SHIPPED:
+        source = str(constraints.parent / read.data)
     if source is None:
         raise InputError("no images: give --data, or data in the constraints file")
     return _run(

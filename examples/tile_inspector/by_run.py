@@ -8,6 +8,7 @@ Run: python examples/tile_inspector/by_run.py MODEL DATA
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,12 @@ from efficiency360.dataset import open_dataset
 from efficiency360.dataset.stream import ImageStream
 from efficiency360.subject.load import load_subject
 from efficiency360.subject.request import SubjectOptions, request_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from efficiency360.dataset.core import Dataset
+    from efficiency360.dataset.preprocess import Preprocess
 
 DRAWS, BATCH, LEVEL = 10_000, 64, 0.95
 
@@ -27,13 +34,16 @@ def right(model: str, data: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     images = open_dataset(data)
     if images.labels is None or info.class_names is None or "run" not in images.columns:
         raise SystemExit(f"by_run.py: {data} needs labels and a column 'run', {model} a manifest with class names")
-    stream = ImageStream(images, subject.preprocess)
-    with torch.inference_mode():
-        pixels = (torch.from_numpy(batch.images).float() / 255 for batch in stream.batches(BATCH))
-        found = [subject.logits(batch).argmax(dim=1).numpy() for batch in pixels]
-    answers = np.array(info.class_names)[np.concatenate(found)]
+    answers = np.array(info.class_names)[classes(subject.logits, subject.preprocess, images)]
     columns = {name: np.array(values) for name, values in images.columns.items()}
     return answers == np.array(images.labels.values), columns | {"label": np.array(images.labels.values)}
+
+
+@torch.inference_mode()
+def classes(logits: Callable[[torch.Tensor], torch.Tensor], preprocess: Preprocess, images: Dataset) -> np.ndarray:
+    """The class (N,) that each image gets; `logits` maps images (N, C, H, W) in [0, 1] to (N, K)."""
+    pixels = (torch.from_numpy(one.images).float() / 255 for one in ImageStream(images, preprocess).batches(BATCH))
+    return np.concatenate([logits(batch).argmax(dim=1).numpy() for batch in pixels])
 
 
 def interval(hits: np.ndarray, runs: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:

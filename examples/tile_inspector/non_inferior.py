@@ -20,27 +20,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from by_run import classes, right
 
 from efficiency360.dataset.formats import open_dataset
-from efficiency360.dataset.preprocess import Preprocess
-from efficiency360.dataset.stream import ImageStream
 from efficiency360.dataset.together import joined
 from efficiency360.search.constraints import load_constraints
 from efficiency360.search.data import Part, open_images
 from efficiency360.search.training import Normalised, fit
-from efficiency360.statistics.paired import paired_bootstrap
-from efficiency360.subject.load import load_subject
-from efficiency360.subject.request import SubjectOptions, request_subject
+from efficiency360.statistics.paired import decide, paired_bootstrap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from efficiency360.dataset.core import Dataset
     from efficiency360.search.constraints import Training
     from efficiency360.search.data import Images, Sized
 
-SIZE, MARGIN, BATCH, TRIAL = 224, 0.01, 64, 4
+SIZE, MARGIN, TRIAL = 224, 0.01, 4
 
 
 class Coloured(torch.nn.Module):
@@ -56,26 +52,26 @@ class Coloured(torch.nn.Module):
         return logits
 
 
-def fastervit(data: Sized, classes: int) -> nn.Module:
+def fastervit(data: Sized, count: int) -> nn.Module:
     """FasterViT-0 with random weights and a head for the classes, behind the normalisation of the images."""
     from fastervit import create_model  # noqa: PLC0415 - only the benchmarks beside FasterViT have it
 
     torch.manual_seed(0)
-    return Normalised(Coloured(create_model("faster_vit_0_224", num_classes=classes)), data)
+    return Normalised(Coloured(create_model("faster_vit_0_224", num_classes=count)), data)
 
 
 def trained(images: Images, training: Training, seconds: float) -> nn.Module:
     """FasterViT-0 after so many processor seconds of training, rounded to whole epochs."""
-    data, classes = images.at(SIZE), len(images.classes)
+    data, count = images.at(SIZE), len(images.classes)
     some = slice(TRIAL * training.batch)
     few = replace(data, train=Part(data.train.pixels[some], data.train.labels[some]))
-    fit(fastervit(data, classes), few, training, 1, classes=classes)  # the first steps are slow
+    fit(fastervit(data, count), few, training, 1, classes=count)  # the first steps are slow
     began = time.process_time()
-    fit(fastervit(data, classes), few, training, 1, classes=classes)
+    fit(fastervit(data, count), few, training, 1, classes=count)
     epoch = (time.process_time() - began) * len(data.train) / len(few.train)
     epochs = max(1, round(seconds / epoch))
     began = time.process_time()
-    model = fit(fastervit(data, classes), data, training, epochs, classes=classes, progress=_said).model
+    model = fit(fastervit(data, count), data, training, epochs, classes=count, progress=_said).model
     print(f"FasterViT-0: {epochs} epochs, {(time.process_time() - began) / 60:.1f} processor minutes", flush=True)
     return model
 
@@ -84,41 +80,23 @@ def _said(done: int, total: int) -> None:
     print(f"  step {done} of {total}", flush=True)
 
 
-@torch.inference_mode()
-def answers(model: nn.Module, judged: Dataset, channels: int) -> NDArray[np.int64]:
-    """The class (N,) that FasterViT-0 gives each image."""
-    model.eval()
-    whole = Preprocess(size=(SIZE, SIZE), resize=(SIZE, SIZE), channels=1 if channels == 1 else 3)
-    batches = ImageStream(judged, whole).batches(BATCH)
-    return np.concatenate([model(torch.from_numpy(one.images).float() / 255).argmax(dim=1).numpy() for one in batches])
-
-
-@torch.inference_mode()
-def searched(weights: Path, judged: Dataset) -> NDArray[np.int64]:
-    """The class (N,) that a model of the front gives each image, prepared as its manifest says."""
-    request = request_subject(str(weights), SubjectOptions())
-    subject, _ = load_subject(request.model_copy(update={"device": "cpu", "threads": torch.get_num_threads()}))
-    batches = ImageStream(judged, subject.preprocess).batches(BATCH)
-    return np.concatenate([subject.logits(torch.from_numpy(one.images).float() / 255).argmax(dim=1) for one in batches])
-
-
 def compared(
     ours: NDArray[np.bool_], theirs: NDArray[np.bool_], labels: NDArray[np.int64], groups: NDArray[np.int64]
 ) -> str:
     """The difference of balanced accuracy in points, its interval, and what follows; all (N,)."""
     shape = (int(groups.max()) + 1, int(labels.max()) + 1)
-    gains, counts = np.zeros(shape), np.zeros(shape)
-    np.add.at(gains, (groups, labels), ours.astype(float) - theirs)
+    losses, counts = np.zeros(shape), np.zeros(shape)
+    np.add.at(losses, (groups, labels), theirs.astype(float) - ours)
     np.add.at(counts, (groups, labels), 1.0)
 
-    def difference(drawn: NDArray[np.int64]) -> float:
+    def drop(drawn: NDArray[np.int64]) -> float:
         there = counts[drawn].sum(axis=0)
-        return float(np.mean((gains[drawn].sum(axis=0) / there.clip(min=1))[there > 0]))
+        return float(np.mean((losses[drawn].sum(axis=0) / there.clip(min=1))[there > 0]))
 
-    found = paired_bootstrap(difference, shape[0], rng=np.random.default_rng(0))
+    found = paired_bootstrap(drop, shape[0], rng=np.random.default_rng(0))
     around = found.interval()
-    said = "non-inferior" if around.low > -MARGIN else "inferior" if around.high < -MARGIN else "not decided"
-    return f"{100 * found.value:+.1f} [{100 * around.low:+.1f}, {100 * around.high:+.1f}] points, {said}"
+    said = {"pass": "non-inferior", "fail": "inferior"}.get(decide(around, MARGIN), "not decided")
+    return f"{-100 * found.value:+.1f} [{-100 * around.high:+.1f}, {-100 * around.low:+.1f}] points, {said}"
 
 
 def _balanced(hits: NDArray[np.bool_], labels: NDArray[np.int64]) -> float:
@@ -150,11 +128,11 @@ def main() -> None:
         raise SystemExit(f"non_inferior.py: {options.judge} has no labels")
     labels = np.array([images.classes.index(name) for name in judged.labels.values])
     groups = joined([judged.columns[name] for name in images.together], len(judged))
-    theirs = answers(model, judged, constraints.channels) == labels
+    theirs = classes(model.eval(), images.preprocess(SIZE), judged) == labels
     print(f"{len(labels)} images in {len(np.unique(groups))} groups; balanced accuracy, and plain:")
     print(f"FasterViT-0: {_balanced(theirs, labels):.1%}, {theirs.mean():.1%}")
     for weights in sorted(options.search.glob("front/*/model.safetensors")) if options.search else ():
-        ours = searched(weights, judged) == labels
+        ours, _ = right(str(weights), options.judge)
         against = compared(ours, theirs, labels, groups)
         print(f"{weights.parent.name}: {_balanced(ours, labels):.1%}, {ours.mean():.1%}; {against}")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import re
-import runpy
 
 import numpy as np
 import pytest
@@ -12,9 +12,10 @@ from sklearn.metrics import balanced_accuracy_score
 RUNS, EACH = 200, 3
 
 
-@pytest.fixture(scope="module")
-def compared(root):
-    return runpy.run_path(str(root / "examples" / "tile_inspector" / "non_inferior.py"))["compared"]
+@pytest.fixture
+def compared(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "examples" / "tile_inspector"))
+    return importlib.import_module("non_inferior").compared
 
 
 @pytest.fixture
